@@ -1,0 +1,260 @@
+"""What a task asks of a model, and what the model answers: plain data, no behaviour of either."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from speechzoo.audio import AudioClip
+from speechzoo.dialogue import Dialogue, Message, Part, clips_of
+
+
+@dataclass(frozen=True)
+class ScoreAsk:
+    """How likely is each continuation after the context?
+
+    Attributes:
+        context: text and clips that are conditioned on and not scored.
+        continuations: the texts to score, each tokenized apart from the context.
+        chat: wrap the context in the model's chat template; otherwise the parts are given as they
+            are, with no special token before or after (base-LM scoring).
+    """
+
+    context: Dialogue
+    continuations: tuple[str, ...]
+    chat: bool = False
+
+
+@dataclass(frozen=True)
+class ReplyAsk:
+    """What does the model reply to this dialogue?
+
+    Attributes:
+        dialogue: the turns so far, ending with the user's.
+        speech: the reply must be spoken (its text is wanted too, where the model has one).
+        max_tokens: text tokens after which a reply is cut and marked as truncated.
+    """
+
+    dialogue: Dialogue
+    speech: bool = False
+    max_tokens: int = 256
+
+
+@dataclass(frozen=True)
+class DialogueAsk:
+    """Several user turns; each reply joins the history before the next turn is asked.
+
+    Attributes:
+        turns: the user's messages in order.
+        opening: messages before the first turn, such as a system prompt.
+        speech: every reply must be spoken.
+        max_tokens: limit of text tokens for each reply.
+    """
+
+    turns: tuple[Message, ...]
+    opening: Dialogue = ()
+    speech: bool = False
+    max_tokens: int = 256
+
+
+Ask = ScoreAsk | ReplyAsk | DialogueAsk
+
+
+@dataclass(frozen=True)
+class ContinuationScore:
+    """Sum of the natural-log probabilities of a continuation's tokens, and how many there were."""
+
+    log_likelihood: float
+    tokens: int
+
+    @property
+    def mean_nll(self) -> float:
+        """Mean negative log-likelihood a token, in nats."""
+        return -self.log_likelihood / self.tokens
+
+
+@dataclass(frozen=True)
+class ScoreAnswer:
+    """Scores in the order of the ask's continuations.
+
+    Attributes:
+        scores: one for each continuation.
+        heard: what the model understood of the ask's clips, where it has such a text (a cascade).
+        timings: seconds by stage, such as ``{"transcribe": 0.4, "score": 0.2}``.
+    """
+
+    scores: tuple[ContinuationScore, ...]
+    heard: str | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReplyAnswer:
+    """One reply.
+
+    Attributes:
+        text: the model's own text of its reply, if it has one.
+        clip: the reply as speech, if it was asked for.
+        truncated: the reply was cut at ``max_tokens``.
+        heard: what the model understood of the ask's clips, where it has such a text.
+        timings: seconds by stage.
+    """
+
+    text: str | None
+    clip: AudioClip | None = None
+    truncated: bool = False
+    heard: str | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DialogueAnswer:
+    """The replies of a dialogue, one a turn."""
+
+    replies: tuple[ReplyAnswer, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An ask without an answer, or an answer that cannot be graded: an outcome of its own, never a zero.
+
+    Attributes:
+        reason: a short snake_case word, counted in reports: ``truncated_audio``, ``non_finite``, ...
+        detail: one sentence with the particulars.
+    """
+
+    reason: str
+    detail: str = ""
+
+
+Answer = ScoreAnswer | ReplyAnswer | DialogueAnswer
+
+
+def dialogue_of(ask: Ask) -> Dialogue:
+    """Everything the model is given to read and hear."""
+    if isinstance(ask, ScoreAsk):
+        return ask.context
+    if isinstance(ask, ReplyAsk):
+        return ask.dialogue
+    return (*ask.opening, *ask.turns)
+
+
+def with_clips(ask: Ask, change: Callable[[AudioClip], AudioClip]) -> Ask:
+    """The same ask with every clip replaced by ``change(clip)``."""
+
+    def changed(messages: Dialogue) -> Dialogue:
+        return tuple(
+            Message(m.role, tuple(change(p) if isinstance(p, AudioClip) else p for p in m.parts))
+            for m in messages
+        )
+
+    if isinstance(ask, ScoreAsk):
+        return replace(ask, context=changed(ask.context))
+    if isinstance(ask, ReplyAsk):
+        return replace(ask, dialogue=changed(ask.dialogue))
+    return replace(ask, opening=changed(ask.opening), turns=changed(ask.turns))
+
+
+def context_digest(ask: Ask) -> str:
+    """Hash of what the model is given: equal for asks that can share one prefill.
+
+    Raises:
+        ItemError: a clip's file cannot be read.
+    """
+    chat = ask.chat if isinstance(ask, ScoreAsk) else True
+    return _sha256([chat, [[m.role, *map(_part_key, m.parts)] for m in dialogue_of(ask)]])
+
+
+def ask_digest(ask: Ask) -> str:
+    """Hash of everything in the ask that can change its answer.
+
+    Raises:
+        ItemError: a clip's file cannot be read.
+    """
+    if isinstance(ask, ScoreAsk):
+        rest: list[object] = ["score", *ask.continuations]
+    elif isinstance(ask, ReplyAsk):
+        rest = ["reply", ask.speech, ask.max_tokens]
+    else:
+        rest = ["dialogue", len(ask.opening), ask.speech, ask.max_tokens]
+    return _sha256([context_digest(ask), *rest])
+
+
+def _part_key(part: Part) -> list[str]:
+    return ["text", part] if isinstance(part, str) else ["clip", part.digest]
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()
+
+
+def checked(ask: Ask, answer: Answer | Failure) -> Answer | Failure:
+    """The answer, or a failure saying why it cannot be an answer to this ask.
+
+    An adapter's NaN, a missing score or a reply without the speech that was asked for must not
+    reach a comparison: ``min`` over scores with a NaN depends on their order.
+    """
+    if isinstance(answer, Failure):
+        return answer
+    if isinstance(ask, ScoreAsk):
+        return _checked_score(ask, answer)
+    if isinstance(ask, ReplyAsk):
+        return _checked_reply(answer, ask.speech)
+    if not isinstance(answer, DialogueAnswer) or len(answer.replies) != len(ask.turns):
+        return Failure("wrong_answer_shape", f"{len(ask.turns)} turns were asked, got {_kind(answer)}")
+    for reply in answer.replies:
+        if isinstance(bad := _checked_reply(reply, ask.speech), Failure):
+            return bad
+    return answer
+
+
+def _checked_score(ask: ScoreAsk, answer: Answer) -> Answer | Failure:
+    if not isinstance(answer, ScoreAnswer):
+        return Failure("wrong_answer_shape", f"scores were asked, got {_kind(answer)}")
+    if len(answer.scores) != len(ask.continuations):
+        return Failure(
+            "wrong_answer_shape",
+            f"{len(ask.continuations)} continuations were asked, {len(answer.scores)} scores came back",
+        )
+    for continuation, score in zip(ask.continuations, answer.scores, strict=True):
+        if score.tokens < 1:
+            return Failure("empty_continuation", f"no token in the continuation {continuation!r}")
+        if not math.isfinite(score.log_likelihood):
+            return Failure("non_finite", f"log-likelihood {score.log_likelihood} for {continuation!r}")
+    return answer
+
+
+def _checked_reply(answer: Answer, speech: bool) -> Answer | Failure:
+    if not isinstance(answer, ReplyAnswer):
+        return Failure("wrong_answer_shape", f"a reply was asked, got {_kind(answer)}")
+    if speech and answer.clip is None:
+        return Failure("no_speech", "a spoken reply was asked, the model gave none")
+    if not speech and answer.text is None:
+        return Failure("no_text", "a text reply was asked, the model gave none")
+    return answer
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+def heard_by(answer: Answer) -> str | None:
+    """What the model understood of the clips, if it says so."""
+    if isinstance(answer, DialogueAnswer):
+        heard = [reply.heard for reply in answer.replies if reply.heard is not None]
+        return " ".join(heard) if heard else None
+    return answer.heard
+
+
+def is_truncated(answer: Answer) -> bool:
+    if isinstance(answer, DialogueAnswer):
+        return any(reply.truncated for reply in answer.replies)
+    return isinstance(answer, ReplyAnswer) and answer.truncated
+
+
+def spoken_text(ask: Ask) -> str | None:
+    """What is said in the ask's clips according to the data set, or None if any clip does not tell."""
+    transcripts = [clip.transcript for clip in clips_of(dialogue_of(ask))]
+    known = [text for text in transcripts if text is not None]
+    return " ".join(known) if known and len(known) == len(transcripts) else None

@@ -1,0 +1,59 @@
+"""Messages made of text and clips: what a model is given to read and hear."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from speechzoo.audio import AudioClip
+
+Part = str | AudioClip
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn: who speaks, and its texts and clips in order."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The text parts joined; clips are left out."""
+        return "".join(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def clips(self) -> tuple[AudioClip, ...]:
+        return tuple(part for part in self.parts if isinstance(part, AudioClip))
+
+
+Dialogue = tuple[Message, ...]
+
+
+def system(*parts: Part) -> Message:
+    return Message("system", parts)
+
+
+def user(*parts: Part) -> Message:
+    return Message("user", parts)
+
+
+def assistant(*parts: Part) -> Message:
+    return Message("assistant", parts)
+
+
+def raw(*parts: Part) -> Dialogue:
+    """A context for base-LM scoring: the parts as they are, no roles and no chat template.
+
+    Empty texts are dropped: they carry no tokens.
+    """
+    return (Message("user", tuple(part for part in parts if part != "")),)
+
+
+def parts_of(dialogue: Sequence[Message]) -> Iterator[Part]:
+    for message in dialogue:
+        yield from message.parts
+
+
+def clips_of(dialogue: Sequence[Message]) -> tuple[AudioClip, ...]:
+    return tuple(clip for message in dialogue for clip in message.clips)

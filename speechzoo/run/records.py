@@ -1,0 +1,228 @@
+"""What lies in a run's folder, as data. Every stage reads what the stage before wrote.
+
+``run.json``       what was run: systems, task, options, fingerprint (`RunFile`)
+``items.jsonl``    the planned items and what they ask, for reports (`RunItem`)
+``answers.jsonl``  one line an answer (`AnswerRecord`)
+``grades.jsonl``   one line a grade (`GradeRecord`)
+``audio/``         spoken replies, FLAC by content hash
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from speechzoo.asks import (
+    Answer,
+    ContinuationScore,
+    DialogueAnswer,
+    Failure,
+    ReplyAnswer,
+    ScoreAnswer,
+)
+from speechzoo.audio import AudioClip
+from speechzoo.specs import Condition
+from speechzoo.task import Grade
+
+SCHEMA_VERSION = 1
+
+Role = Literal["model", "base", "rival"]
+"""Of a system in a run: the model under test, its base text LLM, and the rival it is held against."""
+
+Variant = Literal["", "silence", "swapped", "prior"]
+"""How an ask was changed: not at all, its clips silenced, its clips those of another item, no context."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Key(_Record):
+    """What an answer answers; unique in a run."""
+
+    role: Role
+    item: str
+    condition: Condition
+    variant: Variant = ""
+
+
+class AnswerRecord(_Record):
+    """A line of answers.jsonl.
+
+    ``ask`` is the digest of everything the system was asked; ``answer`` is as `answer_to_json` makes it.
+    """
+
+    key: Key
+    ask: str
+    answer: dict[str, Any]
+    wer: float | None = None
+    truncated: bool = False
+
+
+class GradeRecord(_Record):
+    """A line of grades.jsonl; ``basis`` digests the answer and the task that graded it."""
+
+    key: Key
+    basis: str
+    values: dict[str, float] = {}
+    weight: float = 1.0
+    tie: bool = False
+    details: dict[str, Any] = {}
+    failure: str | None = None
+    failure_detail: str = ""
+
+    def outcome(self) -> Grade | Failure:
+        if self.failure is not None:
+            return Failure(self.failure, self.failure_detail)
+        return Grade(self.values, self.weight, self.tie, self.details)
+
+
+class ShownAsk(_Record):
+    """An ask as a report shows it: texts, the clips' paths, and what is said in them."""
+
+    text: str
+    continuations: tuple[str, ...] = ()
+    clips: tuple[str, ...] = ()
+    spoken: str | None = None
+
+
+class RunItem(_Record):
+    """A line of items.jsonl; an item that could not be asked under a condition has a failure there."""
+
+    id: str
+    cluster: str
+    attributes: dict[str, str | int | float]
+    asks: dict[Condition, ShownAsk]
+    failures: dict[Condition, tuple[str, str]] = {}
+
+
+class MetricInfo(_Record):
+    name: str
+    chance: float | None
+    higher_is_better: bool
+    low: float
+    high: float | None
+
+
+class SystemInfo(_Record):
+    """One system of a run: its identity (part of the fingerprint) and what a reader wants to know."""
+
+    identity: dict[str, Any]
+    summary: str
+    licence: str
+    changed: dict[str, Any]
+    dtype: str
+
+
+class TaskInfo(_Record):
+    identity: dict[str, Any]
+    version: str
+    summary: str
+    licence: str
+    citation: str
+    changed: dict[str, Any]
+    metrics: tuple[MetricInfo, ...]
+
+
+class RunFile(_Record):
+    """run.json."""
+
+    schema_version: int = SCHEMA_VERSION
+    speechzoo: str
+    created: str
+    fingerprint: str
+    signature: str
+    task: TaskInfo
+    systems: dict[Role, SystemInfo]
+    conditions: tuple[Condition, ...]
+    limit: int | None
+    seed: int
+    device: str
+    environment: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """One graded answer, as the report sees it.
+
+    Attributes:
+        key: system, item, condition and variant.
+        answer: what the system answered.
+        outcome: its grade, or why it has none.
+        wer: word error rate of what the system heard against what was said, where both are known.
+        truncated: a reply was cut at its token limit.
+    """
+
+    key: Key
+    answer: Answer | Failure
+    outcome: Grade | Failure
+    wer: float | None
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run's folder, read."""
+
+    folder: Path
+    run: RunFile
+    items: Mapping[str, RunItem]
+    results: Mapping[Key, Result]
+
+
+def answer_to_json(answer: Answer | Failure, audio: Path) -> dict[str, Any]:
+    """The answer as JSON; its clips are written to the folder ``audio`` under their hash."""
+    if isinstance(answer, Failure):
+        return {"kind": "failure", "reason": answer.reason, "detail": answer.detail}
+    if isinstance(answer, ScoreAnswer):
+        return {
+            "kind": "score",
+            "scores": [[score.log_likelihood, score.tokens] for score in answer.scores],
+            "heard": answer.heard,
+            "timings": answer.timings,
+        }
+    if isinstance(answer, DialogueAnswer):
+        return {"kind": "dialogue", "replies": [answer_to_json(reply, audio) for reply in answer.replies]}
+    return {
+        "kind": "reply",
+        "text": answer.text,
+        "clip": _keep(answer.clip, audio) if answer.clip else None,
+        "truncated": answer.truncated,
+        "heard": answer.heard,
+        "timings": answer.timings,
+    }
+
+
+def answer_from_json(record: Mapping[str, Any], audio: Path) -> Answer | Failure:
+    """What `answer_to_json` wrote."""
+    if record["kind"] == "failure":
+        return Failure(record["reason"], record["detail"])
+    if record["kind"] == "score":
+        scores = tuple(ContinuationScore(value, tokens) for value, tokens in record["scores"])
+        return ScoreAnswer(scores, record["heard"], record["timings"])
+    if record["kind"] == "dialogue":
+        return DialogueAnswer(tuple(_reply(reply, audio) for reply in record["replies"]))
+    return _reply(record, audio)
+
+
+def _reply(record: Mapping[str, Any], audio: Path) -> ReplyAnswer:
+    return ReplyAnswer(
+        text=record["text"],
+        clip=AudioClip.from_file(audio / record["clip"]) if record["clip"] else None,
+        truncated=record["truncated"],
+        heard=record["heard"],
+        timings=record["timings"],
+    )
+
+
+def _keep(clip: AudioClip, audio: Path) -> str:
+    """Replies are FLAC (see `AudioClip.from_samples`); a file that is there already is the same."""
+    name = f"{clip.digest}.flac"
+    if not (audio / name).exists():
+        draft = audio / f".{name}"
+        draft.write_bytes(clip.encoded())
+        draft.rename(audio / name)
+    return name

@@ -1,0 +1,51 @@
+"""What a model, service or task is made with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from speechzoo.errors import SetupError
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The first argument of every class behind a spec.
+
+    Attributes:
+        name: the registry name the object is made under.
+        folder: its files (weights, data), or None if it has none.
+        device: ``cpu``, ``cuda`` or ``cuda:1``.
+        dtype: ``float32``, ``bfloat16`` or ``float16``: what weights are computed in.
+        seed: of every random choice; equal seeds give equal answers, whatever the batch.
+        parts: a loader for each part the spec or entry names; call `part` to load one.
+    """
+
+    name: str
+    folder: Path | None = None
+    device: str = "cpu"
+    dtype: str = "float32"
+    seed: int = 0
+    parts: dict[str, Callable[[], Any]] = field(default_factory=dict)
+
+    def part(self, role: str) -> Any:
+        """The part with this role, loaded now.
+
+        Raises:
+            SetupError: no part with this role is configured.
+        """
+        if role not in self.parts:
+            raise SetupError(f"{self.name} has no part {role!r}; its parts are {sorted(self.parts)}")
+        return self.parts[role]()
+
+    def files(self) -> Path:
+        """The folder, for a class that cannot do without.
+
+        Raises:
+            SetupError: the entry names no source.
+        """
+        if self.folder is None:
+            raise SetupError(
+                f"{self.name} needs files: name a registry entry with a source, or ADAPTER@FOLDER"
+            )
+        return self.folder

@@ -1,0 +1,124 @@
+"""What a plugin says it has, as light data: the class behind a spec is imported when it is used."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class Condition(StrEnum):
+    """Input modality x output modality: how an item is put to a model."""
+
+    T2T = "t2t"
+    S2T = "s2t"
+    T2S = "t2s"
+    S2S = "s2s"
+
+    @property
+    def speech_in(self) -> bool:
+        return self.value[0] == "s"
+
+    @property
+    def speech_out(self) -> bool:
+        return self.value[2] == "s"
+
+
+class Capability(StrEnum):
+    """What a model can do; the planner never asks for what was not declared."""
+
+    TEXT_IN = "text-in"
+    AUDIO_IN = "audio-in"
+    TEXT_OUT = "text-out"
+    SPEECH_OUT = "speech-out"
+    SCORE_UNDER_TEXT = "score-under-text"
+    SCORE_UNDER_AUDIO = "score-under-audio"
+    MULTI_TURN = "multi-turn"
+    STREAM = "stream"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A keyword of the class behind a spec, settable with ``--set name=value``.
+
+    Attributes:
+        default: used when nothing is set; its type is the type a value must have.
+        help: one line for ``speechzoo show``.
+        choices: the values allowed, if they are few.
+    """
+
+    default: str | int | float | bool
+    help: str
+    choices: tuple[str, ...] = ()
+
+
+Parameters = Mapping[str, Parameter]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A kind of model that a plugin can drive.
+
+    Attributes:
+        name: how registry entries and ``--model NAME`` call it.
+        target: ``"module:Class"``; the class is made as ``Class(setup, **parameters)``.
+        summary: one line.
+        capabilities: what the class can do.
+        parameters: its keywords.
+        parts: the parts it is made of and the registry name each defaults to, such as
+            ``{"transcriber": "whisper-tiny"}``; reached as ``setup.part("transcriber")``.
+        prepare: ``"module:function"`` run once on freshly fetched files as ``function(folder)``.
+        requires: distributions that the class imports beyond those its package depends on.
+    """
+
+    name: str
+    target: str
+    summary: str
+    capabilities: frozenset[Capability] = frozenset()
+    parameters: Parameters = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    prepare: str | None = None
+    requires: tuple[str, ...] = ()
+
+
+ServiceKind = Literal["transcriber", "voice"]
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """A kind of speech recogniser or synthesizer that a plugin can drive; fields as in `ModelSpec`."""
+
+    name: str
+    kind: ServiceKind
+    target: str
+    summary: str
+    parameters: Parameters = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    prepare: str | None = None
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """A task. ``data`` names its data set in the registry; the other fields are as in `ModelSpec`."""
+
+    name: str
+    target: str
+    summary: str
+    data: str | None = None
+    parameters: Parameters = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    prepare: str | None = None
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CommandSpec:
+    """A subcommand; ``target`` names a click command."""
+
+    name: str
+    target: str
+    summary: str
+
+
+Spec = ModelSpec | ServiceSpec | TaskSpec | CommandSpec
+JsonObject = dict[str, Any]

@@ -1,0 +1,87 @@
+"""What a task must be able to do: list its items, ask about one, grade the answer."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from speechzoo.asks import Answer, Ask, Failure
+from speechzoo.specs import Condition
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number a task gives each item.
+
+    Attributes:
+        name: key in `Grade.values`.
+        chance: expected value of an answer drawn at random, if that is known.
+        higher_is_better: direction.
+        low: smallest possible value; with ``high`` it bounds what invalid items could be worth.
+        high: largest possible value, or None if there is none.
+    """
+
+    name: str
+    chance: float | None = None
+    higher_is_better: bool = True
+    low: float = 0.0
+    high: float | None = 1.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One example.
+
+    Attributes:
+        id: stable and unique within the task.
+        data: whatever the task needs to ask and grade; plain JSON types and clips.
+        attributes: what the report breaks results down by, such as ``{"voice": "joe"}``.
+        cluster: items that share material have one cluster: they are resampled together.
+    """
+
+    id: str
+    data: Mapping[str, Any]
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict)
+    cluster: str | None = None
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What an answer is worth.
+
+    Attributes:
+        values: a finite number for each metric that applies.
+        weight: comparisons behind the values; means over items are weighted by it.
+        tie: the answer was decided by a rule for ties.
+        details: shown with the item: the parsed answer, the transcript of a spoken reply, ...
+    """
+
+    values: Mapping[str, float]
+    weight: float = 1.0
+    tie: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """A loaded task: made as ``Class(setup, **parameters)``.
+
+    Attributes:
+        version: changes whenever a grade could change; part of every run's fingerprint.
+        conditions: in which the items can be asked.
+        metrics: the first is the one that losses are stated in.
+    """
+
+    version: str
+    conditions: tuple[Condition, ...]
+    metrics: tuple[Metric, ...]
+
+    def items(self) -> Iterable[Item]:
+        """Every item, in a stable order."""
+        ...
+
+    def ask(self, item: Item, condition: Condition) -> Ask:
+        """The item as an ask. Raises `ItemError` if it cannot be asked."""
+        ...
+
+    def grade(self, item: Item, condition: Condition, answer: Answer) -> Grade | Failure:
+        """The answer's worth, or why it has none (``unparsed``, ...)."""
+        ...

