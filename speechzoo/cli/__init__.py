@@ -1,1 +1,69 @@
+"""The command line. Each subcommand is a module of its own, imported when it is called."""
 
+import logging
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from speechzoo import __version__
+from speechzoo.errors import SpeechzooError
+
+_COMMANDS = {
+    "eval": "run a model on a task and report what speech costs it",
+    "report": "make the reports of a run again",
+    "compare": "set runs of several models side by side, with paired tests",
+    "list": "models, tasks and services: what is installed, fetched, missing",
+    "show": "everything about one model, task, service or data set",
+    "fetch": "download the files of models, services and data",
+    "plugins": "installed plugins, and what is wrong with those that are broken",
+}
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name; ``--help`` imports none of them, nor any plugin."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _COMMANDS:
+            command: click.Command = import_module(f"speechzoo.cli.{cmd_name}").command
+            return command
+        return _plugin_command(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SpeechzooError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(error.exit_code)
+
+
+def _plugin_command(name: str) -> click.Command | None:
+    from speechzoo.plugins import discover
+
+    spec = discover().named("command").get(name)
+    if spec is None:
+        return None
+    module, _, attribute = spec.target.partition(":")
+    command: click.Command = getattr(import_module(module), attribute)
+    return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="speechzoo")
+def main() -> None:
+    """Measures what a language model loses when it listens and speaks.
+
+    \b
+    Start here, offline, on real models and real speech:
+      speechzoo fetch cascade
+      speechzoo eval --model cascade --task s2sbench-mini
+    """
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)

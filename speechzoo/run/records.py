@@ -47,22 +47,30 @@ class Key(_Record):
     condition: Condition
     variant: Variant = ""
 
+    @property
+    def way(self) -> str:
+        """How the item is asked, without the item: ``model/s2t/swapped``."""
+        return f"{self.role}/{self.condition}/{self.variant}"
+
 
 class AnswerRecord(_Record):
     """A line of answers.jsonl.
 
-    ``ask`` is the digest of everything the system was asked; ``answer`` is as `answer_to_json` makes it.
+    ``basis`` digests the ask and everything about the system that can change its answer; ``answer``
+    is as `answer_to_json` makes it.
     """
 
     key: Key
-    ask: str
+    basis: str
     answer: dict[str, Any]
-    wer: float | None = None
-    truncated: bool = False
 
 
 class GradeRecord(_Record):
-    """A line of grades.jsonl; ``basis`` digests the answer and the task that graded it."""
+    """A line of grades.jsonl.
+
+    ``basis`` digests the answer and the task that graded it; ``wer`` is the word error rate of what
+    the system heard against what is said, where both are known.
+    """
 
     key: Key
     basis: str
@@ -72,6 +80,7 @@ class GradeRecord(_Record):
     details: dict[str, Any] = {}
     failure: str | None = None
     failure_detail: str = ""
+    wer: float | None = None
 
     def outcome(self) -> Grade | Failure:
         if self.failure is not None:
@@ -89,12 +98,17 @@ class ShownAsk(_Record):
 
 
 class RunItem(_Record):
-    """A line of items.jsonl; an item that could not be asked under a condition has a failure there."""
+    """A line of items.jsonl.
+
+    ``planned`` names the basis an answer must have to count, by the way the item is asked (`Key.way`);
+    an item that could not be asked under a condition has a failure there instead.
+    """
 
     id: str
     cluster: str
     attributes: dict[str, str | int | float]
     asks: dict[Condition, ShownAsk]
+    planned: dict[str, str] = {}
     failures: dict[Condition, tuple[str, str]] = {}
 
 
@@ -114,6 +128,7 @@ class SystemInfo(_Record):
     licence: str
     changed: dict[str, Any]
     dtype: str
+    conditions: tuple[Condition, ...] = ()
 
 
 class TaskInfo(_Record):

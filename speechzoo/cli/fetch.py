@@ -1,0 +1,26 @@
+"""speechzoo fetch NAME..."""
+
+from pathlib import Path
+
+import click
+
+from speechzoo.cli.catalogue import open_catalogue, registry_option
+from speechzoo.errors import SpeechzooError
+from speechzoo.loading import fetch
+
+
+@click.command("fetch")
+@click.argument("names", nargs=-1, required=True)
+@registry_option
+def command(names: tuple[str, ...], registries: tuple[Path, ...]) -> None:
+    """Downloads, checks and prepares the files of models, services and tasks, parts included.
+
+    This and 'eval --online' are the only commands that use the network. What is there already is left alone.
+    """
+    catalogue = open_catalogue(registries)
+    for name in names:
+        found = catalogue.any(name)
+        if not found:
+            raise SpeechzooError(f"nothing is called {name!r}; see 'speechzoo list'")
+        for component in found:
+            fetch(component, click.echo)

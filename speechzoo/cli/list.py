@@ -1,0 +1,52 @@
+"""speechzoo list"""
+
+from pathlib import Path
+
+import click
+
+from speechzoo.cli.catalogue import open_catalogue, registry_option
+from speechzoo.errors import SpeechzooError
+from speechzoo.loading import Catalogue, Component, Kind
+
+
+@click.command("list")
+@click.argument("kinds", nargs=-1, type=click.Choice(["models", "tasks", "services"]))
+@registry_option
+def command(kinds: tuple[str, ...], registries: tuple[Path, ...]) -> None:
+    """Models, tasks and services: what is ready, and the command that brings what is missing."""
+    catalogue = open_catalogue(registries)
+    names = catalogue.names()
+    sections: dict[str, Kind] = {"models": "model", "tasks": "task", "services": "service"}
+    for section, kind in sections.items():
+        if kinds and section not in kinds:
+            continue
+        click.echo(f"{section}:")
+        rows = [(name, *_state(catalogue, kind, name)) for name in names[kind]]
+        for name, state, summary in rows:
+            click.echo(f"  {name:<16} {state:<46} {summary}")
+        if not rows:
+            click.echo("  none installed")
+    for alias, name in sorted(catalogue.registry.aliases.items()):
+        click.echo(f"alias: {alias} -> {name}")
+    if broken := catalogue.plugins.quarantined():
+        click.echo(f"\n{len(broken)} broken plugin(s) set aside: see 'speechzoo plugins'")
+
+
+def _state(catalogue: Catalogue, kind: Kind, name: str) -> tuple[str, str]:
+    """In a word or a command, and the summary."""
+    entries = {"model": catalogue.registry.models, "service": catalogue.registry.services}
+    entry = entries[kind].get(name) if kind != "task" else None
+    summary = entry.summary if entry else ""
+    try:
+        component: Component = getattr(catalogue, kind)(name)
+    except SpeechzooError as error:
+        if entry is not None and entry.package is not None:
+            return f"missing: pip install {entry.package}", summary
+        return f"unusable: {str(error).splitlines()[0]}", summary
+    summary = summary or component.spec.summary
+    packages = [package for part in component.whole() for package in part.missing_packages()]
+    if packages:
+        return f"missing: pip install {' '.join(packages)}", summary
+    if any(part.missing_files() for part in component.whole()):
+        return f"missing: speechzoo fetch {name}", summary
+    return "ready", summary

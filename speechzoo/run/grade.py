@@ -1,0 +1,91 @@
+"""The grading stage: answers on disk -> grades on disk. Needs no model; re-runs alone."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+
+from speechzoo.asks import Answer, Failure, heard_by, spoken_text
+from speechzoo.errors import ItemError
+from speechzoo.run.plan import Plan, Work
+from speechzoo.run.progress import Progress
+from speechzoo.run.records import AnswerRecord, GradeRecord, Key, answer_from_json
+from speechzoo.run.store import Store
+from speechzoo.specs import JsonObject
+from speechzoo.task import Grade, Task
+from speechzoo.wer import word_error_rate
+
+RECORDS_A_WRITE = 16
+
+
+def grade_answers(
+    store: Store,
+    task: Task,
+    task_identity: JsonObject,
+    plan: Plan,
+    answers: dict[Key, AnswerRecord],
+    progress: Progress,
+) -> None:
+    """Grades every answer of the plan that has no grade on the same basis yet."""
+    bases = {key: grade_basis(record, task_identity, task.version) for key, record in answers.items()}
+    there = {(grade.key, grade.basis) for grade in store.grades()}
+    works = [work for work in plan.works if work.key in answers]
+    todo = [work for work in works if (work.key, bases[work.key]) not in there]
+    progress.stage("grading", len(works), len(works) - len(todo))
+    for chunk in _chunks(todo, RECORDS_A_WRITE):
+        store.add_grades(
+            [_graded(store, task, plan, work, answers[work.key], bases[work.key]) for work in chunk]
+        )
+        progress.advance(len(chunk))
+
+
+def grade_basis(record: AnswerRecord, task_identity: JsonObject, version: str) -> str:
+    """Digest of everything that can change a grade: the answer and the task with its parameters."""
+    parts = [record.basis, record.answer, task_identity, version]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _graded(
+    store: Store, task: Task, plan: Plan, work: Work, record: AnswerRecord, basis: str
+) -> GradeRecord:
+    answer = answer_from_json(record.answer, store.audio)
+    outcome = _outcome(task, plan, work, answer)
+    if isinstance(outcome, Failure):
+        return GradeRecord(
+            key=work.key,
+            basis=basis,
+            failure=outcome.reason,
+            failure_detail=outcome.detail,
+            wer=_wer(work, answer),
+        )
+    return GradeRecord(
+        key=work.key,
+        basis=basis,
+        values=dict(outcome.values),
+        weight=outcome.weight,
+        tie=outcome.tie,
+        details=dict(outcome.details),
+        wer=_wer(work, answer),
+    )
+
+
+def _outcome(task: Task, plan: Plan, work: Work, answer: Answer | Failure) -> Grade | Failure:
+    if isinstance(answer, Failure):
+        return answer
+    try:
+        return task.grade(plan.items[work.key.item], work.key.condition, answer)
+    except ItemError as error:
+        return Failure(error.reason, error.detail)
+    except Exception as error:  # a task's fault on one item is that item's outcome, counted and shown
+        return Failure("grading_error", f"{type(error).__name__}: {error}")
+
+
+def _wer(work: Work, answer: Answer | Failure) -> float | None:
+    spoken = spoken_text(work.ask)
+    heard = None if isinstance(answer, Failure) else heard_by(answer)
+    if work.key.variant or spoken is None or heard is None:
+        return None
+    return word_error_rate(spoken, heard)
+
+
+def _chunks(works: Sequence[Work], size: int) -> Iterable[Sequence[Work]]:
+    return (works[i : i + size] for i in range(0, len(works), size))
