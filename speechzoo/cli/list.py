@@ -34,8 +34,8 @@ def command(kinds: tuple[str, ...], registries: tuple[Path, ...]) -> None:
 
 def _state(catalogue: Catalogue, kind: Kind, name: str) -> tuple[str, str]:
     """In a word or a command, and the summary."""
-    entries = {"model": catalogue.registry.models, "service": catalogue.registry.services}
-    entry = entries[kind].get(name) if kind != "task" else None
+    registry = catalogue.registry
+    entry = registry.models.get(name) if kind == "model" else registry.services.get(name)
     summary = entry.summary if entry else ""
     try:
         component: Component = getattr(catalogue, kind)(name)

@@ -33,6 +33,7 @@ from speechzoo.run.records import (
     TaskInfo,
     answer_to_json,
 )
+from speechzoo.run.results import valid_answers
 from speechzoo.run.signature import read_signature, write_settings, write_signature
 from speechzoo.run.store import Store, read_run
 from speechzoo.specs import Condition, JsonObject

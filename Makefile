@@ -1,0 +1,39 @@
+# The whole vocabulary: demo, test, lint, format, clean.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := cascade s2sbench spoken-qa
+PROJECTS := pyproject.toml $(PLUGINS:%=plugins/%/pyproject.toml)
+EDITABLE := -e . -e "plugins/cascade[piper]" -e plugins/s2sbench -e plugins/spoken-qa
+
+.PHONY: demo test lint format clean
+
+demo: $(VENV)/.installed
+	$(BIN)/speechzoo fetch cascade
+	$(BIN)/speechzoo eval --model cascade --task s2sbench-mini
+
+test: $(VENV)/.installed-dev
+	$(BIN)/speechzoo fetch cascade
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) runs
+
+$(VENV)/.installed: $(PROJECTS) constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(EDITABLE)
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	touch $@

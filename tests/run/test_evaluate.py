@@ -1,0 +1,164 @@
+"""Whole runs through the command line: faults, resuming, refusals, exit codes."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Speechzoo = Callable[..., subprocess.CompletedProcess[str]]
+EVAL = ("eval", "--model", "instrument", "--task", "arithmetic", "--out", "run")
+
+
+def report(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "run" / "report.json").read_text())
+    return found
+
+
+def invalid(folder: Path, stage: str) -> dict[str, int]:
+    return next(s["invalid"] for s in report(folder)["stages"] if s["name"] == stage)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("raise", "model_error"), ("nan", "non_finite"), ("few", "wrong_answer_shape"), ("exit", "worker_died")],
+)
+def test_one_bad_item_is_an_outcome_of_its_own(
+    speechzoo: Speechzoo, tmp_path: Path, fault: str, reason: str
+) -> None:
+    """Otherwise: a crash, NaN or missing score becomes a zero, a guess or the end of the run."""
+    done = speechzoo(*EVAL, "--conditions", "t2t", "--set", f"fault={fault}", "--set", "poison=5")
+    assert invalid(tmp_path, "T") == {reason: 1}
+    stage = report(tmp_path)["stages"][0]
+    assert (stage["planned"], stage["valid"]) == (40, 39)
+    assert reason in done.stdout
+
+
+def test_a_hanging_item_is_set_aside(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: one item holds up a night's run for ever."""
+    speechzoo(
+        *EVAL, "--conditions", "t2t", "--set", "fault=hang", "--set", "poison=5", "--set", "count=6",
+        "--time-limit", "1", "--max-errors", "1",
+    )  # fmt: skip
+    assert invalid(tmp_path, "T") == {"timed_out": 1}
+
+
+def test_too_many_invalid_items_exit_with_1(speechzoo: Speechzoo) -> None:
+    """Otherwise: a pipeline takes a broken run for a good one."""
+    bad = ("--conditions", "t2t", "--set", "fault=raise", "--set", "poison=5")
+    done = speechzoo(*EVAL, *bad, "--max-errors", "0", code=1)
+    assert "invalid" in done.stderr
+    speechzoo(*EVAL, *bad, "--max-errors", "1")
+
+
+def test_a_second_call_computes_nothing(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: looking at a result again costs the GPU again."""
+    log = ("--set", f"log={tmp_path / 'log'}")
+    speechzoo(*EVAL, *log)
+    asked, first = (tmp_path / "log").read_text(), report(tmp_path)
+    done = speechzoo(*EVAL, *log)
+    assert (tmp_path / "log").read_text() == asked
+    assert "all done before" in done.stderr
+    second = report(tmp_path)
+    assert first["stages"] == second["stages"]
+
+
+def test_a_larger_limit_asks_only_what_is_new(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: trying 10 items first wastes them."""
+    log = ("--set", f"log={tmp_path / 'log'}", "--conditions", "t2t")
+    speechzoo(*EVAL, *log, "--limit", "10")
+    before = (tmp_path / "log").read_text().splitlines()
+    speechzoo(*EVAL, *log)
+    after = (tmp_path / "log").read_text().splitlines()
+    # An item is asked once, and once more without its context for the prior.
+    assert len(before) == 20 and len(after) == 80
+
+
+def test_another_grading_option_regrades_without_the_model(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: a new metric needs the GPU again, or old grades are shown under new options."""
+    log = ("--set", f"log={tmp_path / 'log'}", "--conditions", "t2t")
+    speechzoo(*EVAL, *log)
+    asked, plain = (tmp_path / "log").read_text(), report(tmp_path)
+    speechzoo(*EVAL, *log, "--set", "penalty=0.25")
+    penalised = report(tmp_path)
+    assert (tmp_path / "log").read_text() == asked
+    difference = plain["stages"][0]["estimate"]["value"] - penalised["stages"][0]["estimate"]["value"]
+    assert difference == pytest.approx(0.25)
+    speechzoo(*EVAL, *log)
+    assert report(tmp_path)["stages"] == plain["stages"]
+
+
+def test_changed_data_are_asked_again(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: answers to the old wording are reported for the new one."""
+    log = ("--set", f"log={tmp_path / 'log'}", "--conditions", "t2t")
+    speechzoo(*EVAL, *log)
+    before = len((tmp_path / "log").read_text().splitlines())
+    speechzoo(*EVAL, *log, "--set", "wording=gives")
+    added = (tmp_path / "log").read_text().splitlines()[before:]
+    # The context changed for all 40; the prior has none, so its answers still stand.
+    assert len(added) == 40 and all("gives" in line for line in added)
+
+
+def test_another_model_in_the_same_folder_is_refused(speechzoo: Speechzoo) -> None:
+    """Otherwise: answers of two models are mixed in one number."""
+    speechzoo(*EVAL, "--conditions", "t2t")
+    done = speechzoo(*EVAL, "--conditions", "t2t", "--set", "bias=0.5", "--dtype", "bfloat16", code=3)
+    assert "model.parameters.bias: 0.0 there, 0.5 now" in done.stderr
+    assert "dtype: float32 there, bfloat16 now" in done.stderr
+
+
+def test_a_condition_beyond_the_task_is_refused_in_planning(speechzoo: Speechzoo) -> None:
+    """Otherwise: a typo costs loading a model of 20 GB."""
+    done = speechzoo(*EVAL, "--conditions", "t2s", code=2)
+    assert "t2s" in done.stderr and "t2t, s2t, s2s" in done.stderr
+    assert "x2y" in speechzoo(*EVAL, "--conditions", "x2y", code=2).stderr
+
+
+def test_an_unknown_setting_names_those_that_exist(speechzoo: Speechzoo) -> None:
+    """Otherwise: a misspelt option is ignored and the number is of something else."""
+    done = speechzoo(*EVAL, "--set", "penaltie=1", code=2)
+    assert "penaltie" in done.stderr and "task.penalty" in done.stderr
+
+
+def test_the_signature_runs_the_same_again(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: the line in a paper cannot be reproduced."""
+    speechzoo(*EVAL, "--limit", "12", "--set", "penalty=0.1", "--seed", "3", "--conditions", "t2t,s2t")
+    first = report(tmp_path)
+    line = first["run"]["signature"]
+    speechzoo("eval", "--signature", line, "--out", "again")
+    again = json.loads((tmp_path / "again" / "report.json").read_text())
+    assert again["run"]["signature"] == line
+    assert again["stages"] == first["stages"] and again["steps"] == first["steps"]
+    other = line.replace("version:1", "version:2")
+    assert "version: 2 in the signature, 1 here" in speechzoo("eval", "--signature", other, code=2).stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_leaves_a_run_that_can_be_resumed(
+    instrument: dict[str, str], tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """Otherwise: a pre-empted job loses its answers or reports success."""
+    arguments = [
+        sys.executable, "-m", "speechzoo", *EVAL, "--set", "delay=0.02", "--batch-tokens", "40",
+        "--conditions", "t2t",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        arguments, env=instrument, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    answers = tmp_path / "run" / "answers.jsonl"
+    while not answers.exists() or not answers.read_bytes():
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert b"takes the run up again" in errors
+    finished = len(answers.read_bytes().splitlines())
+    assert 0 < finished < 80
+    done = subprocess.run(arguments, env=instrument, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert f"{finished} done before" in done.stderr
+    assert report(tmp_path)["stages"][0]["valid"] == 40

@@ -1,0 +1,86 @@
+"""kill -9 at random instants: nothing lost, nothing computed twice, the same report."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from speechzoo.run.plan import make_plan
+from speechzoo.run.records import AnswerRecord, Key
+from speechzoo.run.store import read_lines
+from speechzoo.specs import Condition
+
+KILLS = 20
+ITEMS = 300
+
+
+def command(folder: str, log: str) -> list[str]:
+    return [
+        sys.executable, "-m", "speechzoo", "eval", "--model", "instrument", "--task", "arithmetic",
+        "--conditions", "s2t,s2s", "--set", f"count={ITEMS}", "--set", f"log={log}", "--set", "delay=0.01",
+        "--batch-tokens", "30", "--out", folder,
+    ]  # fmt: skip
+
+
+def digests() -> dict[Key, str]:
+    """What each key asks, planned here once more."""
+    from speechzoo_instrument_parts import Arithmetic
+
+    task = Arithmetic(None, count=ITEMS, poison=-1, penalty=0.0, wording="is")
+    conditions = (Condition.S2T, Condition.S2S)
+    plan = make_plan(task, list(task.items()), conditions, {"model": conditions}, seed=0)
+    return {work.key: work.digest for work in plan.works}
+
+
+def asked(log: Path) -> list[str]:
+    """Digests of every ask the model was given, in order."""
+    return [line.split(" ", 1)[0] for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def findings(folder: Path) -> dict[str, Any]:
+    found = json.loads((folder / "report.json").read_text())
+    for name in ("created", "environment", "fingerprint", "signature", "systems"):
+        del found["run"][name]  # these hold the log's path or the time
+    return found
+
+
+def test_killed_twenty_times_it_reports_what_an_undisturbed_run_reports(
+    instrument: dict[str, str], tmp_path: Path
+) -> None:
+    """Otherwise: a crash of the machine costs a run, or worse, silently changes its result."""
+    started = time.monotonic()
+    subprocess.run(
+        command("whole", "log-whole"), env=instrument, cwd=tmp_path, check=True, capture_output=True
+    )
+    length = time.monotonic() - started
+    digest_of = digests()
+    assert len(set(digest_of.values())) == len(digest_of)
+    answers, log = tmp_path / "killed" / "answers.jsonl", tmp_path / "log-killed"
+    chance = random.Random(20)
+    progress = []
+    for _ in range(KILLS):
+        safe = {record.key for record in read_lines(answers, AnswerRecord)}
+        before = len(asked(log))
+        process = subprocess.Popen(
+            command("killed", "log-killed"),
+            env=instrument, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(chance.uniform(0.1, 0.8) * length)
+        process.kill()
+        process.wait()
+        progress.append(len(safe))
+        assert safe <= {record.key for record in read_lines(answers, AnswerRecord)}, (
+            "a finished answer is lost"
+        )
+        again = set(asked(log)[before:]) & {digest_of[key] for key in safe}
+        assert not again, "a finished ask was computed again"
+    assert len(set(progress)) > 5, f"the kills did not hit a run at work: {progress}"
+    subprocess.run(
+        command("killed", "log-killed"), env=instrument, cwd=tmp_path, check=True, capture_output=True
+    )
+    assert findings(tmp_path / "killed") == findings(tmp_path / "whole")
+    keys = [record.key for record in read_lines(answers, AnswerRecord)]
+    assert len(keys) == len(set(keys)) == len(digest_of)

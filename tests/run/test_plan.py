@@ -1,0 +1,124 @@
+"""The plan: stable, complete, packed to a budget, honest about what cannot be asked."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechzoo import AudioClip, Condition, Item, ScoreAsk, raw
+from speechzoo.asks import dialogue_of
+from speechzoo.dialogue import clips_of
+from speechzoo.errors import SpeechzooError
+from speechzoo.run.plan import Work, choose_items, make_plan, pack
+from speechzoo.run.records import Key
+from speechzoo.task import Metric
+
+
+class Sums:
+    """Twelve items; under speech each has a clip, some of them broken."""
+
+    version = "1"
+    conditions = (Condition.T2T, Condition.S2T)
+    metrics = (Metric("accuracy"),)
+
+    def __init__(self, clips: list[Path]) -> None:
+        self._clips = clips
+
+    def items(self) -> list[Item]:
+        return [Item(f"i{n}", {"n": n}) for n in range(len(self._clips))]
+
+    def ask(self, item: Item, condition: Condition) -> ScoreAsk:
+        part = AudioClip.from_file(self._clips[item.data["n"]]) if condition.speech_in else item.id
+        return ScoreAsk(raw("context ", part), (" a", " b"))
+
+    def grade(self, item: Item, condition: Condition, answer: object) -> object:
+        raise AssertionError("planning grades nothing")
+
+
+@pytest.fixture
+def sums(tmp_path: Path) -> Sums:
+    from speechzoo_instrument_parts import tone
+
+    paths = []
+    for n in range(12):
+        path = tmp_path / f"{n}.flac"
+        path.write_bytes(tone(n / 12).encoded() if n != 3 else b"<html>not found</html>")
+        paths.append(path)
+    return Sums(paths)
+
+
+def test_a_broken_clip_costs_its_item_and_no_other(instrument: object, sums: Sums) -> None:
+    """Otherwise: one bad file stops a run of thousands, or is scored as silence."""
+    plan = make_plan(sums, sums.items(), sums.conditions, {"model": sums.conditions}, seed=0)
+    failure = plan.failures[Key(role="model", item="i3", condition=Condition.S2T)]
+    assert failure.reason == "not_audio" and "3.flac" in failure.detail and "HTML" in failure.detail
+    asked = Counter((w.key.condition, w.key.variant) for w in plan.works)
+    assert asked[Condition.T2T, ""] == 12 and asked[Condition.S2T, ""] == 11
+    assert plan.shown[3].failures == {Condition.S2T: (failure.reason, failure.detail)}
+
+
+def test_the_probe_asks_with_silence_and_with_anothers_audio(instrument: object, sums: Sums) -> None:
+    """Otherwise: a model that never hears the audio gets a number all the same."""
+    plan = make_plan(sums, sums.items(), sums.conditions, {"model": sums.conditions}, seed=0)
+    clip_of = {
+        (w.key.item, w.key.variant): clips_of(dialogue_of(w.ask))[0]
+        for w in plan.works
+        if w.key.condition == Condition.S2T
+    }
+    own = {item: clip.digest for (item, variant), clip in clip_of.items() if variant == ""}
+    swapped = {item: clip.digest for (item, variant), clip in clip_of.items() if variant == "swapped"}
+    assert len(swapped) == 11
+    assert all(digest != own[item] and digest in own.values() for item, digest in swapped.items())
+    silent = [clip for (_, variant), clip in clip_of.items() if variant == "silence"]
+    assert len(silent) == 11 and all(not clip.samples().any() for clip in silent)
+
+
+def test_the_prior_has_no_context(instrument: object, sums: Sums) -> None:
+    """Otherwise: nobody sees that the endings alone give the answers away."""
+    plan = make_plan(sums, sums.items(), sums.conditions, {"model": sums.conditions}, seed=0)
+    priors = [w for w in plan.works if w.key.variant == "prior"]
+    assert len(priors) == 12 and all(dialogue_of(w.ask) == () for w in priors)
+
+
+def test_a_sample_grows_with_its_limit() -> None:
+    """Otherwise: raising --limit throws away what was computed."""
+    items = [Item(str(n), {}) for n in range(100)]
+    ten, fifty = choose_items(items, 10, seed=1), choose_items(items, 50, seed=1)
+    assert len(ten) == 10 and {i.id for i in ten} < {i.id for i in fifty}
+    assert [i.id for i in fifty] == sorted((i.id for i in fifty), key=int)
+    assert {i.id for i in choose_items(items, 10, seed=2)} != {i.id for i in ten}
+
+
+def test_duplicate_ids_are_refused() -> None:
+    """Otherwise: two items share one answer."""
+    with pytest.raises(SpeechzooError, match="'x'"):
+        choose_items([Item("x", {}), Item("y", {}), Item("x", {})], None, seed=0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(1, 50)), min_size=1, max_size=40),
+    st.integers(1, 120),
+)
+def test_packing_loses_nothing_and_keeps_contexts_together(
+    shapes: list[tuple[int, int]], budget: int
+) -> None:
+    """Otherwise: asks vanish between plan and worker, or one audio is encoded twice."""
+    works = [
+        Work(
+            Key(role="model", item=str(n), condition=Condition.T2T),
+            ScoreAsk(raw("x"), ("y",)),
+            digest=str(n),
+            context=str(context),
+            cost=cost,
+        )
+        for n, (context, cost) in enumerate(shapes)
+    ]
+    batches = pack(works, budget)
+    assert sorted(w.digest for b in batches for w in b) == sorted(w.digest for w in works)
+    home: dict[str, int] = {}
+    for number, batch in enumerate(batches):
+        contexts = {w.context for w in batch}
+        assert sum(w.cost for w in batch) <= budget or len(contexts) == 1
+        assert all(home.setdefault(context, number) == number for context in contexts)
