@@ -31,7 +31,10 @@ class LazyGroup(click.Group):
         if cmd_name in _COMMANDS:
             command: click.Command = import_module(f"speechzoo.cli.{cmd_name}").command
             return command
-        return _plugin_command(cmd_name)
+        command_of_plugin = _plugin_command(cmd_name)
+        if command_of_plugin is None and not ctx.resilient_parsing:
+            ctx.fail(f"there is no command {cmd_name!r}; there are: {', '.join(_COMMANDS)}")
+        return command_of_plugin
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -46,13 +49,13 @@ class LazyGroup(click.Group):
 
 
 def _plugin_command(name: str) -> click.Command | None:
+    from speechzoo.loading import import_target
     from speechzoo.plugins import discover
 
     spec = discover().named("command").get(name)
     if spec is None:
         return None
-    module, _, attribute = spec.target.partition(":")
-    command: click.Command = getattr(import_module(module), attribute)
+    command: click.Command = import_target(spec.target)
     return command
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from speechzoo.cli.catalogue import open_catalogue, registry_option
-from speechzoo.errors import SpeechzooError
 from speechzoo.loading import fetch
 
 
@@ -19,8 +18,5 @@ def command(names: tuple[str, ...], registries: tuple[Path, ...]) -> None:
     """
     catalogue = open_catalogue(registries)
     for name in names:
-        found = catalogue.any(name)
-        if not found:
-            raise SpeechzooError(f"nothing is called {name!r}; see 'speechzoo list'")
-        for component in found:
+        for component in catalogue.any(name):
             fetch(component, click.echo)

@@ -40,8 +40,8 @@ def _state(catalogue: Catalogue, kind: Kind, name: str) -> tuple[str, str]:
     try:
         component: Component = getattr(catalogue, kind)(name)
     except SpeechzooError as error:
-        if entry is not None and entry.package is not None:
-            return f"missing: pip install {entry.package}", summary
+        if entry is not None and (package := catalogue.package_to_install(kind, entry)):
+            return f"missing: pip install {package}", summary
         return f"unusable: {str(error).splitlines()[0]}", summary
     summary = summary or component.spec.summary
     packages = [package for part in component.whole() for package in part.missing_packages()]

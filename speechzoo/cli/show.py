@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from speechzoo.cli.catalogue import open_catalogue, registry_option
-from speechzoo.errors import SpeechzooError
 from speechzoo.loading import Component
 from speechzoo.registry import DataEntry, ModelEntry
 
@@ -16,11 +15,7 @@ from speechzoo.registry import DataEntry, ModelEntry
 def command(name: str, registries: tuple[Path, ...]) -> None:
     """Everything about one model, task or service: parts, files, parameters, licence."""
     catalogue = open_catalogue(registries)
-    found = catalogue.any(name)
-    if not found:
-        known = ", ".join(known for names in catalogue.names().values() for known in names)
-        raise SpeechzooError(f"nothing is called {name!r}; there are: {known}")
-    for component in found:
+    for component in catalogue.any(name):
         for label, value in _lines(component):
             click.echo(f"{label:<14} {value}")
 

@@ -17,5 +17,5 @@ class Executor(Protocol):
         ...
 
     def close(self) -> None:
-        """Ends the workers at once."""
+        """Ends the workers; one that is at work is not waited for."""
         ...

@@ -20,6 +20,7 @@ from speechzoo.run.plan import Work
 from speechzoo.run.records import Key
 
 DEATHS_ALLOWED = 3
+SECONDS_TO_END = 10.0
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class LocalExecutor:
         self._time_limit = time_limit
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
+        self._idle = True
 
     def run(self, batches: Iterable[list[Work]]) -> Iterator[Answered]:
         waiting = deque(batches)
@@ -65,7 +67,7 @@ class LocalExecutor:
             try:
                 yield list(zip(batch, self._answer(batch), strict=True))
             except WorkerLostError as lost:
-                self.close()
+                self._kill()
                 if len(batch) > 1:
                     waiting.extendleft([work] for work in reversed(batch))
                     continue
@@ -79,6 +81,13 @@ class LocalExecutor:
                     waiting.appendleft(batch)
 
     def close(self) -> None:
+        """Lets an idle worker end by itself; one at work or one that lingers is killed."""
+        if self._process is not None and self._pipe is not None and self._idle:
+            self._pipe.close()
+            self._process.join(SECONDS_TO_END)
+        self._kill()
+
+    def _kill(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -88,11 +97,13 @@ class LocalExecutor:
 
     def _answer(self, batch: list[Work]) -> list[Answer | Failure]:
         pipe = self._pipe or self._start()
+        self._idle = False
         try:
             pipe.send([work.ask for work in batch])
             answers: list[Answer | Failure] = _receive(pipe, self._time_limit)
         except (EOFError, ConnectionError) as error:
             raise self._lost() from error
+        self._idle = True
         return answers
 
     def _start(self) -> Connection:

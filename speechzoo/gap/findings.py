@@ -1,0 +1,297 @@
+"""The report as data. Views print it and compute nothing; ``report.json`` is this, written down."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from speechzoo.run.records import MetricInfo, Role, RunFile, ShownAsk, Variant
+from speechzoo.specs import Condition
+
+SCHEMA_VERSION = 1
+
+StageName = Literal["T0", "T", "TS", "S", "SS", "C"]
+"""Who answers and how: T text in, S speech in, a second S speech out; T0 the base text LLM, C the rival."""
+
+
+class _Finding(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Estimate(_Finding):
+    """A value and its 95 % interval; the ends are null where no interval can be given."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class Stage(_Finding):
+    """One system under one condition.
+
+    Attributes:
+        name: see `StageName`.
+        role: which system.
+        condition: input and output modality.
+        words: the same in plain words.
+        planned: items that were to be asked.
+        valid: items with a value of the primary metric.
+        used: items valid in every stage of the report: those that ``estimate`` is over.
+        estimate: weighted mean of the primary metric with its interval; null without items.
+        method: how the interval was made.
+        metrics: weighted means of the task's other metrics, over the used items that have them.
+        ties: valid items decided by a rule for ties.
+        truncated: items with a reply cut at its token limit.
+        invalid: how many items have no value, by reason.
+        bounds: the value over all planned items if every invalid one were worth the metric's lowest
+            or highest; null if the metric has no highest.
+        wer: mean word error rate of what was heard.
+        seconds: mean seconds an item by part of the work.
+    """
+
+    name: StageName
+    role: Role
+    condition: Condition
+    words: str
+    planned: int
+    valid: int
+    used: int
+    estimate: Estimate | None
+    method: Literal["wilson", "bootstrap"]
+    metrics: dict[str, float]
+    ties: int
+    truncated: int
+    invalid: dict[str, int]
+    bounds: tuple[float, float] | None
+    wer: float | None
+    seconds: dict[str, float]
+
+
+class Step(_Finding):
+    """What is lost from one stage to the next, over the same items.
+
+    Attributes:
+        name: what the step adds: forgetting, hearing and thinking, ...
+        first: the stage before.
+        second: the stage after.
+        loss: first - second (second - first where lower is better): positive is worse.
+        p: exact McNemar p of lost against gained items (an exact sign test if values are fractional).
+        lost: items that are worth less in the second stage.
+        gained: items that are worth more.
+        relative: loss / first, null if first is 0.
+        retention: (second - chance) / (first - chance); null unless first clearly differs from chance.
+        verdict: one sentence that claims no more than interval and p carry.
+        clear: the verdict states a difference.
+    """
+
+    name: str
+    first: StageName
+    second: StageName
+    loss: Estimate
+    p: float
+    lost: int
+    gained: int
+    relative: float | None
+    retention: Estimate | None
+    verdict: str
+    clear: bool
+
+
+class Group(_Finding):
+    """The items of one kind: value by stage, and the loss of the report's main step."""
+
+    label: str
+    items: int
+    values: dict[StageName, float]
+    loss: Estimate | None
+
+
+class Breakdown(_Finding):
+    """The used items by one attribute."""
+
+    name: str
+    groups: tuple[Group, ...]
+
+
+class Prior(_Finding):
+    """The primary metric when the context is left out: what the answers alone give away."""
+
+    items: int
+    estimate: Estimate
+    verdict: str
+
+
+class Probe(_Finding):
+    """Items asked again with other audio.
+
+    Attributes:
+        variant: what the audio was replaced by.
+        items: how many could be compared.
+        changed: items whose scores moved by more than 0.001 nats a token, or whose reply is another text.
+        mean_change: mean |change of log-likelihood| a token, in nats; null for replies.
+        mean_margin_change: mean |change of the score margin|, where the task grades one.
+        original: value of the primary metric on these items as they are.
+        altered: and with the other audio.
+    """
+
+    variant: Variant
+    items: int
+    changed: int
+    mean_change: float | None
+    mean_margin_change: float | None
+    original: float | None
+    altered: float | None
+
+
+class Hearing(_Finding):
+    """Did the audio reach the model? ``heard`` is null if that could not be told."""
+
+    probes: tuple[Probe, ...]
+    heard: bool | None
+    verdict: str
+
+
+class Cell(_Finding):
+    """One item in one stage: a value, or why it has none, and the answer behind it.
+
+    ``scores`` are mean negative log-likelihoods a token, in the order of the continuations; ``clips``
+    are spoken replies, relative to the run's folder.
+    """
+
+    value: float | None
+    invalid: str | None = None
+    invalid_detail: str = ""
+    tie: bool = False
+    truncated: bool = False
+    text: str | None = None
+    scores: tuple[float, ...] = ()
+    heard: str | None = None
+    wer: float | None = None
+    clips: tuple[str, ...] = ()
+    details: dict[str, Any] = {}
+
+
+Change = Literal["lost", "gained", "same", "invalid"]
+
+
+class ItemRow(_Finding):
+    """One item across the stages.
+
+    Attributes:
+        id: as in the task.
+        cluster: what it is resampled with.
+        attributes: as in the task.
+        asks: what was asked, by condition.
+        cells: what came of it, by stage.
+        change: what the main step did to it; null if the report has no step.
+        gap: its loss in the main step, null if it is invalid on either side.
+        margin_gap: the fall of the score margin in the main step, where the task grades one.
+    """
+
+    id: str
+    cluster: str
+    attributes: dict[str, str | int | float]
+    asks: dict[Condition, ShownAsk]
+    cells: dict[StageName, Cell]
+    change: Change | None
+    gap: float | None
+    margin_gap: float | None
+
+
+class Report(_Finding):
+    """One model on one task.
+
+    Attributes:
+        schema_version: of this layout.
+        run: what was run: task, systems, options, revisions, signature.
+        title: task and model.
+        headline: the main finding in a sentence.
+        metric: the primary one, that losses are stated in.
+        percent: show it as a percentage.
+        items_planned: items of the run.
+        items_used: those valid in every stage that has any valid item.
+        warnings: what a reader must know before believing the numbers.
+        stages: in order, where measured.
+        steps: between them.
+        main: index in ``steps`` of the one that headline, breakdowns and item gaps are about.
+        breakdowns: by attribute and word error rate.
+        prior: null if it was not measured.
+        hearing: null if the model was asked nothing spoken.
+        items: one row each, in the task's order.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    run: RunFile
+    title: str
+    headline: str
+    metric: MetricInfo
+    percent: bool
+    items_planned: int
+    items_used: int
+    warnings: tuple[str, ...]
+    stages: tuple[Stage, ...]
+    steps: tuple[Step, ...]
+    main: int | None
+    breakdowns: tuple[Breakdown, ...]
+    prior: Prior | None
+    hearing: Hearing | None
+    items: tuple[ItemRow, ...]
+
+    def planned_count(self) -> int:
+        """Answers that were to be given, over all stages."""
+        return sum(stage.planned for stage in self.stages)
+
+    def invalid_count(self) -> int:
+        """Those without a value."""
+        return sum(stage.planned - stage.valid for stage in self.stages)
+
+
+class Entry(_Finding):
+    """One run in a comparison's table."""
+
+    model: str
+    planned: int
+    valid: int
+    estimate: Estimate
+
+
+class Pair(_Finding):
+    """Two runs over the same items.
+
+    Attributes:
+        first: a model.
+        second: another.
+        lead: what first is better by; negative if second is.
+        p: exact McNemar p (an exact sign test if values are fractional).
+        p_holm: p adjusted for all tests of the comparison (Holm 1979).
+        first_better: items on which first is worth more.
+        second_better: items on which second is.
+    """
+
+    first: str
+    second: str
+    lead: Estimate
+    p: float
+    p_holm: float
+    first_better: int
+    second_better: int
+
+
+class ConditionTable(_Finding):
+    """The runs under one condition, over the items valid in all of them."""
+
+    condition: Condition
+    items: int
+    entries: tuple[Entry, ...]
+    pairs: tuple[Pair, ...]
+
+
+class Comparison(_Finding):
+    """Several runs of one task."""
+
+    schema_version: int = SCHEMA_VERSION
+    task: str
+    metric: MetricInfo
+    percent: bool
+    signatures: dict[str, str]
+    warnings: tuple[str, ...]
+    tables: tuple[ConditionTable, ...]

@@ -1,0 +1,131 @@
+"""What the numbers rest on: can the answers be guessed, and does the audio reach the model?"""
+
+from speechzoo import stats
+from speechzoo.asks import Answer, ContinuationScore, DialogueAnswer, Failure, ReplyAnswer, ScoreAnswer
+from speechzoo.gap.findings import Hearing, Prior, Probe
+from speechzoo.gap.sample import estimate_of
+from speechzoo.gap.stages import usable, with_variant
+from speechzoo.gap.wording import prior_verdict
+from speechzoo.run.records import Result, Results, Variant
+from speechzoo.specs import Condition
+from speechzoo.task import Grade
+
+MOVED = 1e-3
+"""Nats a token: scores that move less have not moved (rounding of half precision moves them as much)."""
+
+
+def prior(results: Results, percent: bool) -> Prior | None:
+    """The primary metric without the context."""
+    metric = results.run.task.metrics[0]
+    grades = {
+        key.item: grade
+        for key, result in with_variant(results, "prior").items()
+        if isinstance(grade := usable(result.outcome, metric.name), Grade)
+    }
+    if not grades:
+        return None
+    values = [grade.values[metric.name] for grade in grades.values()]
+    weights = [grade.weight for grade in grades.values()]
+    clusters = [results.items[item].cluster for item in grades]
+    estimate = estimate_of(stats.bootstrap([values], [weights], clusters, seed=results.run.seed).mean(0))
+    verdict = prior_verdict(estimate, metric.chance, metric.higher_is_better, percent)
+    return Prior(items=len(grades), estimate=estimate, verdict=verdict)
+
+
+def hearing(results: Results) -> Hearing | None:
+    """Whether other audio changes the answers; None if nothing spoken was asked."""
+    probes = [_probe(results, variant) for variant in ("swapped", "silence")]
+    found = tuple(probe for probe in probes if probe is not None)
+    swapped = next((probe for probe in found if probe.variant == "swapped"), None)
+    if swapped is None:
+        asked = any(key.role == "model" and key.condition.speech_in for key in results.results)
+        unknown = "whether the audio reaches the model was not probed"
+        return Hearing(probes=found, heard=None, verdict=unknown) if asked else None
+    heard = 2 * swapped.changed >= swapped.items
+    count = f"{swapped.changed} of {swapped.items} answers changed when the audio was another item's"
+    loud = "the audio is not reaching the model"
+    return Hearing(
+        probes=found, heard=heard, verdict=f"the model hears: {count}" if heard else f"{loud}: {count}"
+    )
+
+
+def _probe(results: Results, variant: Variant) -> Probe | None:
+    pairs = [
+        (original, altered)
+        for key, altered in with_variant(results, variant).items()
+        if key.condition == Condition.S2T
+        and (original := results.results.get(key.model_copy(update={"variant": ""}))) is not None
+        and _comparable(original.answer, altered.answer)
+    ]
+    if not pairs:
+        return None
+    moves = [move for one, two in pairs if (move := _score_change(one.answer, two.answer)) is not None]
+    margins = [change for one, two in pairs if (change := _margin_change(one, two)) is not None]
+    graded = _both_graded(pairs, results.run.task.metrics[0].name)
+    return Probe(
+        variant=variant,
+        items=len(pairs),
+        changed=sum(_changed(one.answer, two.answer) for one, two in pairs),
+        mean_change=_mean(moves),
+        mean_margin_change=_mean(margins),
+        original=_weighted([one for one, _ in graded], results),
+        altered=_weighted([two for _, two in graded], results),
+    )
+
+
+def _comparable(one: Answer | Failure, two: Answer | Failure) -> bool:
+    return not isinstance(one, Failure) and type(one) is type(two)
+
+
+def _changed(one: Answer | Failure, two: Answer | Failure) -> bool:
+    change = _score_change(one, two)
+    return change > MOVED if change is not None else _texts(one) != _texts(two)
+
+
+def _score_change(one: Answer | Failure, two: Answer | Failure) -> float | None:
+    """Mean over continuations of |change of log-likelihood| a token."""
+    if not isinstance(one, ScoreAnswer) or not isinstance(two, ScoreAnswer):
+        return None
+    return _mean([_moved(a, b) for a, b in zip(one.scores, two.scores, strict=True)])
+
+
+def _moved(one: ContinuationScore, two: ContinuationScore) -> float:
+    return abs(one.mean_nll - two.mean_nll)
+
+
+def _texts(answer: Answer | Failure) -> tuple[str | None, ...]:
+    if isinstance(answer, DialogueAnswer):
+        return tuple(reply.text for reply in answer.replies)
+    return (answer.text,) if isinstance(answer, ReplyAnswer) else ()
+
+
+def margin_of(result: Result | None) -> float | None:
+    """The task's own margin between right and wrong, if it grades one."""
+    if result is None or not isinstance(result.answer, ScoreAnswer) or not isinstance(result.outcome, Grade):
+        return None
+    margin = result.outcome.details.get("margin")
+    return float(margin) if isinstance(margin, int | float) else None
+
+
+def _margin_change(one: Result, two: Result) -> float | None:
+    before, after = margin_of(one), margin_of(two)
+    return None if before is None or after is None else abs(before - after)
+
+
+def _both_graded(pairs: list[tuple[Result, Result]], metric: str) -> list[tuple[Grade, Grade]]:
+    return [
+        (before, after)
+        for one, two in pairs
+        if isinstance(before := usable(one.outcome, metric), Grade)
+        and isinstance(after := usable(two.outcome, metric), Grade)
+    ]
+
+
+def _weighted(grades: list[Grade], results: Results) -> float | None:
+    metric = results.run.task.metrics[0].name
+    total = sum(grade.weight for grade in grades)
+    return sum(grade.weight * grade.values[metric] for grade in grades) / total if total else None
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None

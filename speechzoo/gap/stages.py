@@ -1,0 +1,224 @@
+"""Values under each condition, and what is lost from one to the next."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from speechzoo import stats
+from speechzoo.asks import Answer, DialogueAnswer, Failure
+from speechzoo.gap.findings import Stage, StageName, Step
+from speechzoo.gap.sample import Arms, Sample
+from speechzoo.gap.wording import is_clear, loss_verdict
+from speechzoo.run.records import Key, MetricInfo, Result, Results, Role, RunItem
+from speechzoo.specs import Condition
+from speechzoo.task import Grade
+
+
+@dataclass(frozen=True)
+class Place:
+    """A stage's place in the report."""
+
+    name: StageName
+    role: Role
+    condition: Condition
+    words: str
+
+
+PLACES = (
+    Place("T0", "base", Condition.T2T, "base text LLM, text in"),
+    Place("T", "model", Condition.T2T, "text in, text out"),
+    Place("TS", "model", Condition.T2S, "text in, speech out"),
+    Place("S", "model", Condition.S2T, "speech in, text out"),
+    Place("SS", "model", Condition.S2S, "speech in, speech out"),
+    Place("C", "rival", Condition.S2T, "rival, speech in"),
+)
+
+
+@dataclass(frozen=True)
+class Between:
+    """A step's place in the report; ``when`` ends the sentence that states its loss."""
+
+    name: str
+    first: StageName
+    second: StageName
+    when: str
+
+
+STEPS = (
+    Between("forgetting", "T0", "T", "against its base text LLM"),
+    Between("hearing and thinking", "T", "S", "when the context is spoken"),
+    Between("speaking", "S", "SS", "when it has to speak its answer"),
+    Between("speaking from text", "T", "TS", "when it has to speak its answer"),
+    Between("gap to the rival", "C", "S", "against the rival"),
+)
+MAIN_FIRST = ("hearing and thinking", "speaking", "speaking from text", "forgetting", "gap to the rival")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One stage's raw material: an outcome for every planned item.
+
+    Attributes:
+        place: which stage.
+        outcomes: a grade that has the primary metric, or why there is none.
+        results: the answers behind them; none for items that were never answered.
+    """
+
+    place: Place
+    outcomes: Mapping[str, Grade | Failure]
+    results: Mapping[str, Result]
+
+    @property
+    def grades(self) -> dict[str, Grade]:
+        """Of the valid items."""
+        return {item: grade for item, grade in self.outcomes.items() if isinstance(grade, Grade)}
+
+
+def measured(results: Results) -> list[Measured]:
+    """The stages of a run, in the report's order: those with results, and those that should have some."""
+    answered: defaultdict[tuple[Role, Condition], dict[str, Result]] = defaultdict(dict)
+    for key, result in results.results.items():
+        if key.variant == "":
+            answered[key.role, key.condition][key.item] = result
+    asked = {("model", condition) for condition in results.run.conditions} | answered.keys()
+    return [
+        _measured(results, place, answered[place.role, place.condition])
+        for place in PLACES
+        if (place.role, place.condition) in asked
+    ]
+
+
+def _measured(results: Results, place: Place, answered: dict[str, Result]) -> Measured:
+    metric = results.run.task.metrics[0].name
+    planned = [
+        item
+        for item in results.items.values()
+        if place.condition in item.asks or place.condition in item.failures or item.id in answered
+    ]
+    outcomes = {item.id: _outcome(item, place, answered.get(item.id), metric) for item in planned}
+    return Measured(place, outcomes, answered)
+
+
+def _outcome(item: RunItem, place: Place, result: Result | None, metric: str) -> Grade | Failure:
+    if result is not None:
+        return usable(result.outcome, metric)
+    if place.condition in item.failures:
+        return Failure(*item.failures[place.condition])
+    return Failure("not_answered", "the run has no answer to this item")
+
+
+def usable(outcome: Grade | Failure, metric: str) -> Grade | Failure:
+    """The grade if the metric can be averaged from it, else why not."""
+    if isinstance(outcome, Failure):
+        return outcome
+    if metric not in outcome.values:
+        return Failure("not_applicable", f"the task gave no {metric}")
+    if not math.isfinite(outcome.values[metric]) or not outcome.weight > 0:
+        return Failure("non_finite", f"{metric} {outcome.values[metric]}, weight {outcome.weight}")
+    return outcome
+
+
+def stage(source: Measured, shared: Sample | None, metrics: Sequence[MetricInfo]) -> Stage:
+    """One row of the stage table; ``shared`` is over the items valid in all stages."""
+    name, grades = source.place.name, source.grades
+    compared = shared if shared and name in shared.names else None
+    used = [grades[item] for item in compared.items] if compared else []
+    invalid = [outcome.reason for outcome in source.outcomes.values() if isinstance(outcome, Failure)]
+    heard = [result.wer for result in source.results.values() if result.wer is not None]
+    return Stage(
+        name=name,
+        role=source.place.role,
+        condition=source.place.condition,
+        words=source.place.words,
+        planned=len(source.outcomes),
+        valid=len(grades),
+        used=len(used),
+        estimate=compared.estimate(name) if compared else None,
+        method=compared.method(name) if compared else "bootstrap",
+        metrics=_other_means(used, metrics[1:]),
+        ties=sum(grade.tie for grade in grades.values()),
+        truncated=sum(result.truncated for result in source.results.values()),
+        invalid=dict(Counter(invalid).most_common()),
+        bounds=_bounds(list(grades.values()), len(invalid), metrics[0]),
+        wer=float(np.mean(heard)) if heard else None,
+        seconds=_mean_seconds([result.answer for result in source.results.values()]),
+    )
+
+
+def _other_means(grades: Sequence[Grade], metrics: Sequence[MetricInfo]) -> dict[str, float]:
+    means = {}
+    for metric in metrics:
+        having = [grade for grade in grades if metric.name in grade.values]
+        if having:
+            total = sum(grade.weight for grade in having)
+            means[metric.name] = sum(grade.weight * grade.values[metric.name] for grade in having) / total
+    return means
+
+
+def _bounds(grades: Sequence[Grade], invalid: int, metric: MetricInfo) -> tuple[float, float] | None:
+    """The mean if all invalid items, of the valid ones' mean weight, were worth the least or the most."""
+    if metric.high is None or not len(grades) + invalid:
+        return None
+    weight = sum(grade.weight for grade in grades)
+    total = sum(grade.weight * grade.values[metric.name] for grade in grades)
+    missing = invalid * (weight / len(grades) if grades else 1.0)
+    low, high = ((total + missing * worth) / (weight + missing) for worth in (metric.low, metric.high))
+    return low, high
+
+
+def _mean_seconds(answers: Sequence[Answer | Failure]) -> dict[str, float]:
+    spent: defaultdict[str, float] = defaultdict(float)
+    answered = [answer for answer in answers if not isinstance(answer, Failure)]
+    for answer in answered:
+        for part in answer.replies if isinstance(answer, DialogueAnswer) else (answer,):
+            for name, seconds in part.timings.items():
+                spent[name] += seconds / len(answered)
+    return dict(spent)
+
+
+def arms_of(stages: Sequence[Measured]) -> Arms:
+    return {source.place.name: source.grades for source in stages}
+
+
+def steps(shared: Sample | None, percent: bool) -> list[Step]:
+    """The steps whose both ends have values."""
+    if shared is None:
+        return []
+    return [
+        _step(between, shared, percent)
+        for between in STEPS
+        if between.first in shared.names and between.second in shared.names
+    ]
+
+
+def _step(between: Between, shared: Sample, percent: bool) -> Step:
+    ends = between.first, between.second
+    loss = shared.loss(*ends)
+    lost, gained = shared.changes(*ends)
+    p = stats.mcnemar(lost, gained)
+    before = shared.mean(between.first)
+    return Step(
+        name=between.name,
+        first=between.first,
+        second=between.second,
+        loss=loss,
+        p=p,
+        lost=lost,
+        gained=gained,
+        relative=loss.value / before if before else None,
+        retention=shared.retention(*ends),
+        verdict=loss_verdict(loss, p, lost + gained, percent),
+        clear=is_clear(loss, p),
+    )
+
+
+def with_variant(results: Results, variant: str) -> dict[Key, Result]:
+    """The model's answers to changed asks."""
+    return {
+        key: result
+        for key, result in results.results.items()
+        if key.role == "model" and key.variant == variant
+    }

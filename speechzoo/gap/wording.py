@@ -1,0 +1,98 @@
+"""Numbers and findings in words. What a sentence claims is no more than its interval carries."""
+
+from speechzoo.gap.findings import Estimate, Stage, Step
+from speechzoo.run.records import MetricInfo
+
+SIGNIFICANT = 0.05
+
+
+def is_percentage(metric: MetricInfo) -> bool:
+    """Values between 0 and 1 are shown as percentages, others as they are."""
+    return metric.low == 0 and metric.high == 1
+
+
+def number(value: float | None, percent: bool, signed: bool = False) -> str:
+    """``61.2`` for 0.612 as a percentage, ``3.45`` for 3.45, a dash for nothing."""
+    if value is None:
+        return "–"
+    scaled, digits = (100 * value, 1) if percent else (value, 2)
+    rounded = round(scaled, digits) + 0.0  # no "-0.0"
+    return f"{rounded:{'+' if signed else ''}.{digits}f}"
+
+
+def interval(estimate: Estimate | None, percent: bool, signed: bool = False) -> str:
+    """``57.0 to 65.2``, a dash for nothing."""
+    if estimate is None or estimate.low is None:
+        return "–"
+    return f"{number(estimate.low, percent, signed)} to {number(estimate.high, percent, signed)}"
+
+
+def p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def is_clear(loss: Estimate, p: float) -> bool:
+    """Interval and test agree that there is a difference.
+
+    Both, because with few items a bootstrap's interval is too narrow, and because the test knows
+    nothing of clusters.
+    """
+    if loss.low is None or loss.high is None:
+        return False
+    return not loss.low <= 0 <= loss.high and p < SIGNIFICANT
+
+
+def loss_verdict(loss: Estimate, p: float, changed: int, percent: bool) -> str:
+    """A step's loss as the predicate of a sentence."""
+    if not changed:
+        return "no loss shown: every item is worth the same"
+    size = f"{number(abs(loss.value), percent)}{' points' if percent else ''}"
+    if loss.low is None or loss.high is None:
+        return f"no interval from a single cluster: {'down' if loss.value > 0 else 'up'} {size}"
+    if loss.low <= 0 <= loss.high:
+        return f"no loss shown: the interval holds 0 ({interval(loss, percent)})"
+    if not is_clear(loss, p):
+        return f"not settled: {'down' if loss.value > 0 else 'up'} {size}, but exact p = {p_value(p)}"
+    ends = sorted((abs(loss.low), abs(loss.high)))
+    spread = f"({number(ends[0], percent)} to {number(ends[1], percent)})"
+    return f"{'loses' if loss.value > 0 else 'gains'} {size} {spread}"
+
+
+def prior_verdict(estimate: Estimate, chance: float | None, higher_is_better: bool, percent: bool) -> str:
+    """What the context-free prior says about the task."""
+    value = number(estimate.value, percent)
+    if chance is None or estimate.low is None or estimate.high is None:
+        return f"without the context the model reaches {value}"
+    start = f"without the context the model reaches {value}, chance is {number(chance, percent)}"
+    if estimate.low <= chance <= estimate.high:
+        return f"{start}: no sign that the answers alone give anything away"
+    if (estimate.value > chance) == higher_is_better:
+        return f"{start}: the answers alone give something away"
+    return f"{start}: the answers alone mislead it"
+
+
+def headline(model: str, step: Step, when: str, percent: bool) -> str:
+    """The main step in a sentence: its claim first, its interval after."""
+    loss = step.loss
+    size = f"{number(abs(loss.value), percent)}{' points' if percent else ''}"
+    spread = f"95 % interval of the loss {interval(loss, percent)}"
+    if step.clear:
+        low, high = sorted((abs(loss.low or 0.0), abs(loss.high or 0.0)))
+        ends = f"95 % interval {number(low, percent)} to {number(high, percent)}"
+        return f"{model} {'loses' if loss.value > 0 else 'gains'} {size} {when} ({ends})"
+    if not step.lost + step.gained:
+        return f"{model}: every item is worth the same {when}"
+    direction = "down" if loss.value > 0 else "up" if loss.value < 0 else "level"
+    told = f"{size} {direction}" if loss.value else direction
+    if loss.low is None:
+        return f"{model}: {told} {when}, without an interval (a single cluster)"
+    return f"{model}: no loss shown {when} ({told}, {spread})"
+
+
+def stage_headline(model: str, stage: Stage, metric: str, percent: bool) -> str:
+    """What the first measured stage reaches, where there is no step to speak of."""
+    assert stage.estimate is not None
+    who = model if stage.role == "model" else f"{stage.words} (rather than {model})"
+    value = f"{number(stage.estimate.value, percent)}{' %' if percent else ''}"
+    ends = interval(stage.estimate, percent)
+    return f"{who}: {metric} {value} with {stage.words} (95 % interval {ends})"

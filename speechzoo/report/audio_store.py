@@ -1,0 +1,67 @@
+"""The clips that a page carries: each once, as Opus, up to a limit."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+from speechzoo.audio import AudioClip, to_opus
+from speechzoo.errors import ItemError
+from speechzoo.gap.findings import ItemRow, Report
+
+MAX_BYTES = 24_000_000
+
+
+def embedded(report: Report, folder: Path, limit: int = MAX_BYTES) -> dict[str, object]:
+    """Clips for a page: ``files`` maps each path to an index in ``clips`` or to why there is none.
+
+    Items with the largest gaps come first; once the limit is reached no further clip is read.
+
+    Args:
+        report: whose clips.
+        folder: the run's, which paths of replies are relative to.
+        limit: bytes of Opus in all.
+    """
+    files: dict[str, int | str] = {}
+    clips: list[str] = []
+    places: dict[str, int] = {}
+    left = limit
+    for path in _paths(report):
+        if left <= 0:
+            files[path] = f"audio not embedded: {path}"
+            continue
+        try:
+            clip = _clip(path, folder)
+            if clip.digest not in places:
+                opus = to_opus(clip)
+                left -= len(opus)
+                if left < 0:
+                    files[path] = f"audio not embedded: {path}"
+                    continue
+                places[clip.digest] = len(clips)
+                clips.append(b64encode(opus).decode())
+            files[path] = places[clip.digest]
+        except ItemError as error:
+            files[path] = f"audio cannot be read: {error.detail}"
+    return {"files": files, "clips": clips}
+
+
+def _paths(report: Report) -> Iterator[str]:
+    """Every clip's path once, those of the items with the largest gaps first."""
+    told: set[str] = set()
+    for row in sorted(report.items, key=lambda row: -abs(row.gap or 0.0)):
+        for path in _paths_of(row):
+            if path not in told:
+                told.add(path)
+                yield path
+
+
+def _paths_of(row: ItemRow) -> Iterator[str]:
+    for ask in row.asks.values():
+        yield from ask.clips
+    for cell in row.cells.values():
+        yield from cell.clips
+
+
+def _clip(path: str, folder: Path) -> AudioClip:
+    inside = folder / path
+    return AudioClip.from_file(inside if inside.exists() else path)

@@ -1,0 +1,111 @@
+"""The report as one file that opens from disk: nothing is loaded from anywhere, nothing foreign runs.
+
+Jinja escapes every value; data for the script is JSON in which nothing can end its element; the
+script builds the page from text nodes only; and a content security policy names the one script and
+the one style sheet by hash, so that anything else that looks like code stays text.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from speechzoo.gap.findings import Report
+from speechzoo.gap.wording import interval, number, p_value
+from speechzoo.report import plots
+from speechzoo.report.audio_store import embedded
+
+# Marks that turn the direction of what follows would turn numbers behind a name, too.
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
+_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+
+
+def render(report: Report, folder: Path) -> str:
+    """The page.
+
+    Args:
+        report: what to show.
+        folder: the run's, where the replies' audio lies.
+    """
+    style, script = _asset("report.css"), _asset("report.js")
+    page = _environment().get_template("report.html.j2")
+    return page.render(
+        report=report,
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
+        plot=plots.stage_plot(report),
+        value_scale=plots.value_scale(report, 6, 154),
+        loss_scale=plots.loss_scale(report, 6, 154),
+        settings=list(_flat(report.run.model_dump(mode="json", exclude={"notes", "signature"}))),
+        data=_inert(_script_data(report)),
+        audio=_inert(json.dumps(embedded(report, folder))),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("speechzoo.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_straight,
+    )
+    environment.filters |= {"number": number, "interval": interval, "p_value": p_value}
+    return environment
+
+
+def _straight(value: object) -> object:
+    foreign = isinstance(value, str) and not isinstance(value, Markup)
+    return str(value).translate(_TURNING) if foreign else value
+
+
+def _asset(name: str) -> str:
+    return files("speechzoo.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    def hashed(text: str) -> str:
+        return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+    return (
+        f"default-src 'none'; script-src {hashed(script)}; style-src {hashed(style)}; "
+        "media-src data:; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _script_data(report: Report) -> str:
+    stages = {stage.name: stage.words for stage in report.stages}
+    main = report.steps[report.main] if report.main is not None else None
+    head = {
+        "percent": report.percent,
+        "stages": stages,
+        "conditions": {stage.name: stage.condition for stage in report.stages},
+        "main": [main.first, main.second] if main else [],
+    }
+    items = report.model_dump_json(include={"items"}, exclude_defaults=True)
+    return f'{{"head": {json.dumps(head)}, "body": {items}}}'
+
+
+def _inert(text: str) -> Markup:
+    """JSON that no parser of HTML finds an element's end in; equal to the original once parsed."""
+    return Markup(text.translate(_ESCAPES))
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every option with its dotted name."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and any(isinstance(inner, Mapping) for inner in value):
+        for place, inner in enumerate(value):
+            yield from _flat(inner, f"{name}[{place}]")
+    else:
+        yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,134 @@
+"""Known answers, coverage and properties of the statistics."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speechzoo.stats import bootstrap, holm, mcnemar, wilson
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (8, 10, 0.4902, 0.9433), (81, 263, 0.2553, 0.3662)],
+)
+def test_wilson_gives_the_published_intervals(successes: int, n: int, low: float, high: float) -> None:
+    estimate = wilson(successes, n)
+    # 81 of 263 is the example of Newcombe 1998.
+    assert (estimate.low, estimate.high) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    assert estimate.value == successes / n
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "p"),
+    [(0, 0, 1.0), (1, 8, 20 / 512), (10, 2, 158 / 4096), (5, 5, 1.0), (0, 6, 2 / 64)],
+)
+def test_mcnemar_is_the_two_sided_binomial(lost: int, gained: int, p: float) -> None:
+    assert mcnemar(lost, gained) == pytest.approx(p)
+    assert mcnemar(gained, lost) == pytest.approx(p)
+
+
+def test_holm_steps_down() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_means_are_weighted_and_so_are_their_differences() -> None:
+    found = bootstrap([[1.0, 0.0], [0.5, 0.5]], [[3.0, 1.0], [1.0, 1.0]], ["a", "b"], seed=0, resamples=200)
+    assert found.mean(0).value == 0.75
+    assert found.difference(0, 1).value == 0.25
+
+
+def test_a_cluster_is_resampled_as_one() -> None:
+    values = np.repeat([0.0, 1.0, 0.0, 1.0, 1.0], 40)
+    apart = bootstrap([values], [np.ones(200)], [str(i) for i in range(200)], seed=0, resamples=2000).mean(0)
+    together = bootstrap(
+        [values], [np.ones(200)], [str(i // 40) for i in range(200)], seed=0, resamples=2000
+    ).mean(0)
+    assert together.high - together.low > 4 * (apart.high - apart.low)
+
+
+def test_a_single_cluster_has_no_interval() -> None:
+    estimate = bootstrap([[1.0, 0.0]], [[1.0, 1.0]], ["a", "a"], seed=0, resamples=50).mean(0)
+    assert estimate.value == 0.5
+    assert math.isnan(estimate.low)
+    assert math.isnan(estimate.high)
+
+
+def test_retention_is_of_the_margin_over_chance() -> None:
+    first, second = np.array([1.0] * 80 + [0.0] * 20), np.array([1.0] * 60 + [0.0] * 40)
+    names = [str(place) for place in range(100)]
+    found = bootstrap([first, second], np.ones((2, 100)), names, seed=0, resamples=2000)
+    kept = found.retention(0, 1, chance=0.5)
+    assert kept is not None
+    assert kept.value == pytest.approx(1 / 3)
+    assert kept.low < 1 / 3 < kept.high
+    assert found.retention(0, 1, chance=0.8) is None
+    assert found.retention(1, 0, chance=0.58) is None, "60 of 100 is not clearly above 58 %"
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    generator = np.random.default_rng(0)
+    covered = 0
+    for trial in range(200):
+        values = (generator.random((2, 60)) < [[0.8], [0.6]]).astype(float)
+        found = bootstrap(values, np.ones((2, 60)), [str(i) for i in range(60)], seed=trial, resamples=400)
+        estimate = found.difference(0, 1)
+        covered += estimate.low <= 0.2 <= estimate.high
+    assert 0.9 <= covered / 200 <= 0.99
+
+
+def test_twelve_thousand_items_take_seconds() -> None:
+    values = np.random.default_rng(0).random((2, 12_000))
+    start = time.process_time()
+    bootstrap(values, np.ones((2, 12_000)), [str(place) for place in range(12_000)], seed=0)
+    assert time.process_time() - start < 4  # about 1 s of an idle core
+
+
+arms = st.integers(2, 30).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.floats(0, 1), min_size=n, max_size=n),
+        st.lists(st.floats(0, 1), min_size=n, max_size=n),
+        st.lists(st.sampled_from([0.5, 1.0, 3.0]), min_size=n, max_size=n),
+        st.lists(st.sampled_from("abcdefgh"), min_size=n, max_size=n),
+    )
+)
+
+
+@settings(deadline=None, max_examples=50)
+@given(arms)
+def test_identical_arms_differ_by_exactly_nothing(
+    drawn: tuple[list[float], list[float], list[float], list[str]],
+) -> None:
+    one, other, weights, clusters = drawn
+    found = bootstrap([one, other, one], [weights] * 3, clusters, seed=0, resamples=100)
+    difference = found.difference(0, 2)
+    assert difference.value == 0
+    assert (found.draws[:, 0] == found.draws[:, 2]).all()
+    assert len(set(clusters)) < 2 or (difference.low, difference.high) == (0, 0)
+
+
+@settings(deadline=None, max_examples=50)
+@given(arms)
+def test_intervals_hold_the_estimate_and_swapping_arms_negates(
+    drawn: tuple[list[float], list[float], list[float], list[str]],
+) -> None:
+    one, other, weights, clusters = drawn
+    found = bootstrap([one, other], [weights] * 2, clusters, seed=0, resamples=100)
+    there, back = found.difference(0, 1), found.difference(1, 0)
+    assert there.value == -back.value
+    if len(set(clusters)) > 1:
+        assert there.low <= there.value <= there.high
+        assert (there.low, there.high) == (pytest.approx(-back.high), pytest.approx(-back.low))
+        assert found.mean(0).low <= found.mean(0).value <= found.mean(0).high
+
+
+@given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_stays_within_0_and_1(counts: tuple[int, int]) -> None:
+    estimate = wilson(*counts)
+    assert -1e-12 <= estimate.low <= estimate.value + 1e-12
+    assert estimate.value - 1e-12 <= estimate.high <= 1 + 1e-12
