@@ -140,8 +140,8 @@ def dialogue_of(ask: Ask) -> Dialogue:
     return (*ask.opening, *ask.turns)
 
 
-def with_clips(ask: Ask, change: Callable[[AudioClip], AudioClip]) -> Ask:
-    """The same ask with every clip replaced by ``change(clip)``."""
+def with_clips(ask: Ask, change: Callable[[AudioClip], Part]) -> Ask:
+    """The same ask with every clip replaced by ``change(clip)``, a clip or a text."""
 
     def changed(messages: Dialogue) -> Dialogue:
         return tuple(
@@ -201,8 +201,13 @@ def checked(ask: Ask, answer: Answer | Failure) -> Answer | Failure:
         return _checked_score(ask, answer)
     if isinstance(ask, ReplyAsk):
         return _checked_reply(answer, ask.speech)
-    if not isinstance(answer, DialogueAnswer) or len(answer.replies) != len(ask.turns):
-        return Failure("wrong_answer_shape", f"{len(ask.turns)} turns were asked, got {_kind(answer)}")
+    if not isinstance(answer, DialogueAnswer):
+        return Failure("wrong_answer_shape", f"a dialogue was asked, got {_kind(answer)}")
+    if len(answer.replies) != len(ask.turns):
+        return Failure(
+            "wrong_answer_shape",
+            f"{len(ask.turns)} turns were asked, {len(answer.replies)} replies came back",
+        )
     for reply in answer.replies:
         if isinstance(bad := _checked_reply(reply, ask.speech), Failure):
             return bad
@@ -218,6 +223,8 @@ def _checked_score(ask: ScoreAsk, answer: Answer) -> Answer | Failure:
             f"{len(ask.continuations)} continuations were asked, {len(answer.scores)} scores came back",
         )
     for continuation, score in zip(ask.continuations, answer.scores, strict=True):
+        if not isinstance(score, ContinuationScore):
+            return Failure("wrong_answer_shape", f"a ContinuationScore was asked, got {_kind(score)}")
         if score.tokens < 1:
             return Failure("empty_continuation", f"no token in the continuation {continuation!r}")
         if not math.isfinite(score.log_likelihood):

@@ -1,0 +1,1 @@
+"""Text LLMs, Whisper, Piper and the cascade made of them."""

@@ -1,0 +1,189 @@
+"""A causal language model of Hugging Face, fed with embeddings so that text and audio look the same."""
+
+import sys
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.cache_utils import Cache
+from transformers.utils.logging import disable_progress_bar
+
+from speechzoo.audio import AudioClip
+from speechzoo.dialogue import Dialogue, Part, parts_of
+from speechzoo.errors import ItemError, SetupError
+from speechzoo.lm.device import torch_device, torch_dtype
+from speechzoo.setup import Setup
+
+_CLIP_MARK = "<|speechzoo clip|>"
+
+
+class CausalLM:
+    """A text LLM; a speech LLM is a subclass with its own `embed_clip`.
+
+    Args:
+        model: takes ``inputs_embeds``, ``attention_mask``, ``position_ids``, ``past_key_values`` and
+            ``logits_to_keep``, as every ``...ForCausalLM`` of transformers 5 does. Override `logits`
+            for a model that does not.
+        tokenizer: of the text.
+        name: how messages call the model.
+    """
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+        model.train(False)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.name = name
+        self.end_ids = _end_ids(model, tokenizer)
+        # A checkpoint's own sampling, penalties and forced tokens must not colour a comparison.
+        model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+            eos_token_id=self.end_ids or None, pad_token_id=self.end_ids[0] if self.end_ids else 0
+        )
+
+    @classmethod
+    def load(cls, setup: Setup) -> Self:
+        """From a folder with config.json, safetensors and tokenizer; no network, no code of the folder.
+
+        Raises:
+            SetupError: the folder is not a checkpoint, or the device is not there.
+        """
+        folder, device, dtype = setup.files(), torch_device(setup.device), torch_dtype(setup.dtype)
+        if not (folder / "config.json").is_file():
+            raise SetupError(f"{setup.name}: {folder} has no config.json; is it a transformers checkpoint?")
+        return cls(load_model(folder, dtype).to(device), load_tokenizer(folder), setup.name)  # type: ignore[arg-type]
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def max_positions(self) -> int:
+        """Tokens that context and continuation may have together."""
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return sys.maxsize if limit is None else int(limit)
+
+    def ids(self, text: str) -> list[int]:
+        """Tokens of a text by itself, nothing added before or after."""
+        return cast(list[int], self.tokenizer.encode(text, add_special_tokens=False))
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Input embeddings, [..., hidden], of token ids, [...]."""
+        return cast(Tensor, self.model.get_input_embeddings()(ids))
+
+    def embed_clip(self, clip: AudioClip) -> Tensor:
+        """Input embeddings of a clip, [tokens, hidden], with whatever tokens must stand around it.
+
+        Raises:
+            ItemError: the clip cannot be read or understood.
+        """
+        raise ItemError("audio_not_supported", f"{self.name} reads text only and was given {clip.name}")
+
+    def embed_context(self, dialogue: Dialogue, chat: bool) -> Tensor:
+        """Input embeddings of a context, [tokens, hidden].
+
+        Every text part is tokenized apart from its neighbours. A context without tokens becomes the
+        model's beginning-of-text token, or else its end-of-text token.
+
+        Raises:
+            ItemError: a clip cannot be understood.
+            SetupError: ``chat`` is asked of a model without chat template.
+        """
+        parts = self._chat_parts(dialogue) if chat else list(parts_of(dialogue))
+        pieces = [self._embed_part(part) for part in parts]
+        if not any(len(piece) for piece in pieces):
+            pieces = [self._embed_ids([self._empty_context_id()])]
+        return torch.cat(pieces)
+
+    def logits(
+        self, embeddings: Tensor, mask: Tensor, positions: Tensor, cache: Cache | None, last: int = 0
+    ) -> tuple[Tensor, Cache]:
+        """Next-token logits and the grown cache.
+
+        Args:
+            embeddings: of the new tokens, [rows, new, hidden].
+            mask: which cached and new tokens are real, [rows, cached + new], 0 or 1.
+            positions: of the new tokens, [rows, new].
+            cache: of the tokens before, None at the start.
+            last: how many of the new tokens get logits, counted from the end; 0 means all.
+
+        Returns:
+            Logits, [rows, last, vocabulary], and the cache with the new tokens.
+        """
+        output: Any = self.model(
+            inputs_embeds=embeddings,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=last,
+        )
+        return output.logits, output.past_key_values
+
+    def close(self) -> None:
+        """Frees the weights."""
+        del self.model
+
+    def _chat_parts(self, dialogue: Dialogue) -> list[Part]:
+        """The chat template filled in, cut open where the clips are."""
+        if self.tokenizer.chat_template is None:
+            raise SetupError(
+                f"{self.name} has no chat template: it is a base model, which can score but not reply"
+            )
+        messages = [
+            {"role": m.role, "content": "".join(p if isinstance(p, str) else _CLIP_MARK for p in m.parts)}
+            for m in dialogue
+        ]
+        told = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        texts = cast(str, told).split(_CLIP_MARK)
+        clips = [part for part in parts_of(dialogue) if isinstance(part, AudioClip)]
+        if len(texts) != len(clips) + 1:
+            raise ItemError("chat_template", f"{self.name}'s chat template does not keep every clip once")
+        return [part for pair in zip_longest(texts, clips) for part in pair if part is not None]
+
+    def _embed_part(self, part: Part) -> Tensor:
+        return self.embed_clip(part) if isinstance(part, AudioClip) else self._embed_ids(self.ids(part))
+
+    def _embed_ids(self, ids: list[int]) -> Tensor:
+        return self.embed(torch.tensor(ids, dtype=torch.long, device=self.device))
+
+    def _empty_context_id(self) -> int:
+        for token in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id):
+            if token is not None:
+                return cast(int, token)
+        raise SetupError(
+            f"{self.name} has neither a beginning nor an end token to stand for an empty context"
+        )
+
+
+def load_model(folder: Path, dtype: torch.dtype, **options: Any) -> PreTrainedModel:
+    """Any causal LM that transformers knows."""
+    # Its bar over tensors would write into the runner's own progress display.
+    disable_progress_bar()
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=dtype, local_files_only=True, trust_remote_code=False, **options
+    )
+    return cast(PreTrainedModel, model)
+
+
+def load_tokenizer(folder: Path, **options: Any) -> PreTrainedTokenizerBase:
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False, **options
+    )
+    return cast(PreTrainedTokenizerBase, tokenizer)
+
+
+def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The tokens that end a reply: Llama 3 and others name more of them than their tokenizer does."""
+    config = model.generation_config
+    named = config.eos_token_id if config is not None else None
+    ids = named if isinstance(named, list) else [named]
+    found = {token for token in [*ids, tokenizer.eos_token_id] if token is not None}
+    return sorted(cast(set[int], found))

@@ -1,0 +1,83 @@
+"""A tiny text LLM and a tiny speech LLM, built here: random weights, byte-level tokenizer, no files."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from speechzoo import AudioClip
+from speechzoo.lm import CausalLM
+
+CORPUS = ["the cat sat on the mat and the dog ran after it", "a sun, a moon; ten stars!", "0123456789"]
+TEMPLATE = (
+    "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}</s>{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant:{% endif %}"
+)
+
+
+class TinySpeechLM(CausalLM):
+    """Every 800 samples of a clip (50 ms at 16 kHz) become one embedding; counts what it encodes."""
+
+    encoded = 0
+
+    def embed_clip(self, clip: AudioClip) -> torch.Tensor:
+        self.encoded += 1
+        samples = torch.from_numpy(clip.samples(16_000))
+        frames = samples[: len(samples) // 800 * 800].reshape(-1, 800)
+        return frames[:, : self.model.config.hidden_size] * 3.0
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<s>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", chat_template=TEMPLATE
+    )
+
+
+def redrawn(model: torch.nn.Module) -> None:
+    """Weights from N(0, 0.2): with the default 0.02 a wrong mask or position would hardly show."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.copy_(torch.randn(weight.shape, generator=generator) * 0.2)
+
+
+@pytest.fixture(scope="session")
+def redraw() -> Callable[[torch.nn.Module], None]:
+    return redrawn
+
+
+def tiny_llama(**changes: object) -> LlamaForCausalLM:
+    config = LlamaConfig(
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        bos_token_id=0,
+        eos_token_id=1,
+        **changes,
+    )
+    model = LlamaForCausalLM(config)
+    redrawn(model)
+    return model
+
+
+@pytest.fixture(scope="session")
+def tiny() -> TinySpeechLM:
+    torch.set_num_threads(1)
+    return TinySpeechLM(tiny_llama(), tiny_tokenizer(), "tiny")
