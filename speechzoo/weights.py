@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from speechzoo.errors import SetupError, SpeechzooError
-from speechzoo.registry import Entry, HubSource, PathSource, Source, WheelSource
+from speechzoo.registry import Entry, HubSource, PathSource, Source, WheelSource, is_commit
 
 Report = Callable[[str], None]
 MANIFEST = "speechzoo-files.json"
@@ -76,7 +76,7 @@ def fetch(
         raise SetupError(f"{name}: the folder {base / only.path} does not exist")
     home = _home(entry, name)
     home.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{name}-") as scratch:
+    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}-") as scratch:
         draft = Path(scratch) / "files"
         draft.mkdir()
         for source in entry.sources:
@@ -180,6 +180,8 @@ def _download_wheel(source: WheelSource, scratch: Path) -> Path:
 
 def _extract(wheel: Path, source: WheelSource, target: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
+        if absent := {file.member for file in source.files.values()} - set(archive.namelist()):
+            raise SetupError(f"{source.wheel} does not hold {', '.join(sorted(absent))}")
         for name, file in source.files.items():
             out = target / name
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -215,17 +217,13 @@ def own_source(location: str, revision: str | None) -> PathSource | HubSource:
     Raises:
         SpeechzooError: neither.
     """
-    if Path(location).is_dir():
+    if location and Path(location).is_dir():
         return PathSource(path=str(Path(location).resolve()))
     if location.count("/") != 1 or location.startswith((".", "/", "~")):
         raise SpeechzooError(f"{location!r} is neither a folder nor the id of a hub repository")
-    if revision is None or not _is_commit(revision):
+    if revision is None or not is_commit(revision):
         raise SpeechzooError(
-            f"{location}: name the revision as a 40-digit commit hash ({location}@<commit>); "
-            "a branch can move, and the result could not be reproduced"
+            f"{location} is no folder here. If it is a hub repository, name the revision as a 40-digit "
+            f"commit hash ({location}@<commit>): a branch can move, and the result could not be reproduced"
         )
     return HubSource(hub=location, revision=revision)
-
-
-def _is_commit(revision: str) -> bool:
-    return len(revision) == 40 and all(c in "0123456789abcdef" for c in revision)

@@ -166,7 +166,7 @@ class CausalLM:
 def load_model(folder: Path, dtype: torch.dtype, **options: Any) -> PreTrainedModel:
     """Any causal LM that transformers knows."""
     # Its bar over tensors would write into the runner's own progress display.
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     model = AutoModelForCausalLM.from_pretrained(
         folder, dtype=dtype, local_files_only=True, trust_remote_code=False, **options
     )

@@ -1,0 +1,300 @@
+"""Names become components: typed, complete, and told apart by everything that can change a result."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pluggy
+import pytest
+
+from speechzoo.errors import SetupError, SpeechzooError
+from speechzoo.loading import Catalogue, Component, load
+from speechzoo.plugins import Plugin, Plugins
+from speechzoo.registry import (
+    DataEntry,
+    HubSource,
+    ModelEntry,
+    PathSource,
+    Registry,
+    ServiceEntry,
+)
+from speechzoo.setup import Setup
+from speechzoo.specs import Capability, ModelSpec, Parameter, ServiceSpec, Spec, TaskSpec
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class Made:
+    """What the specs below make; it keeps what it was made with."""
+
+    def __init__(self, setup: Setup, **parameters: object) -> None:
+        self.setup, self.parameters = setup, parameters
+
+
+class Strict:
+    def __init__(self, setup: Setup, *, order: int) -> None:
+        self.order = order
+
+
+HERE = f"{__name__}:Made"
+PARAMETERS = {
+    "beams": Parameter(1, "of the search"),
+    "warmth": Parameter(0.5, "of replies"),
+    "fast": Parameter(False, "or good"),
+    "ties": Parameter("half", "how to count", choices=("half", "right", "wrong")),
+    "language": Parameter("en", "spoken"),
+}
+LLM = ModelSpec(
+    "llm", HERE, "an LLM", frozenset({Capability.TEXT_IN, Capability.TEXT_OUT, Capability.STREAM}), PARAMETERS
+)
+CHAIN = ModelSpec("chain", HERE, "a chain", parts={"ear": "small-ear", "llm": "tiny"})
+EAR = ServiceSpec("ear", "transcriber", HERE, "an ear", parameters={"beams": Parameter(1, "of the search")})
+VOICE = ServiceSpec("voice", "voice", HERE, "a voice", requires=("no-such-package-xyz", "also-missing"))
+QUIZ = TaskSpec("quiz", HERE, "a quiz", data="questions")
+SPECS = (LLM, CHAIN, EAR, VOICE, QUIZ)
+
+
+def plugins(specs: tuple[Spec, ...] = SPECS, version: str = "1.0") -> Plugins:
+    plugin = Plugin("p", f"fake {version}", specs)
+    by_kind = {(type(spec).__name__.removesuffix("Spec").lower(), spec.name): spec for spec in specs}
+    return Plugins((plugin,), pluggy.PluginManager("speechzoo"), dict.fromkeys(by_kind, plugin), by_kind)
+
+
+def entry(adapter: str, **fields: Any) -> ModelEntry:
+    return ModelEntry(adapter=adapter, summary="s", licence="MIT", **fields)
+
+
+def catalogue(
+    folder: Path = Path(), models: Mapping[str, ModelEntry] | None = None, specs: tuple[Spec, ...] = SPECS
+) -> Catalogue:
+    ears = {
+        name: ServiceEntry(adapter="ear", summary="s", licence="MIT", parameters={"beams": beams})
+        for name, beams in {"small-ear": 1, "big-ear": 5}.items()
+    }
+    data = DataEntry(summary="s", licence="MIT", citation="c", sources=(PathSource(path="data"),))
+    registry = Registry(
+        models={
+            "tiny": entry("llm", parameters={"beams": 2}),
+            "narrow": entry("llm", capabilities={"text-in", "speech-out"}),
+            "far": entry("llm", sources=(HubSource(hub="o/far", revision=COMMIT),)),
+            **(models or {}),
+        },
+        services=ears,
+        data={"questions": data},
+        aliases={"best": "tiny", "ear": "big-ear", "ask": "quiz"},
+        origins={("data", "questions"): folder / "registry.yaml"},
+    )
+    return Catalogue(plugins(specs), registry)
+
+
+def test_defaults_entry_and_settings_are_laid_over_each_other() -> None:
+    """Otherwise a run would use other parameters than it reports."""
+    component = catalogue().model("best", {"warmth": 1, "language": 5, "fast": True})
+    assert component.name == "tiny"
+    assert component.parameters == {
+        "beams": 2,
+        "warmth": 1.0,
+        "fast": True,
+        "ties": "half",
+        "language": "5",
+    }
+    assert type(component.parameters["warmth"]) is float
+    assert component.changed == ("beams", "fast", "language", "warmth")
+    assert catalogue().model("tiny", {"beams": 1}).changed == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"beam": 2}, "tiny has no parameter 'beam'; it has: beams, fast, language, ties, warmth"),
+        ({"beams": "many"}, "tiny: beams is of type int, not 'many'"),
+        ({"beams": 2.5}, "tiny: beams is of type int, not 2.5"),
+        ({"beams": True}, "tiny: beams is of type int, not True"),
+        ({"warmth": True}, "tiny: warmth is of type float, not True"),
+        ({"fast": 1}, "tiny: fast is of type bool, not 1"),
+        ({"ties": "third"}, "tiny: ties is one of half, right, wrong, not 'third'"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_what_there_is(settings: dict[str, Any], told: str) -> None:
+    """Otherwise a misspelt parameter would leave the default in force, and the run be wasted."""
+    with pytest.raises(SpeechzooError) as caught:
+        catalogue().model("tiny", settings)
+    assert told in str(caught.value)
+
+
+def test_a_wrong_parameter_in_a_registry_is_refused_as_well() -> None:
+    """Otherwise an entry could promise what its adapter never does."""
+    with pytest.raises(SpeechzooError, match="wild has no parameter 'beam'"):
+        catalogue(models={"wild": entry("llm", parameters={"beam": 2})}).model("wild")
+
+
+def test_parts_are_replaced_by_name() -> None:
+    """Otherwise nobody could try another recogniser in a cascade."""
+    default = catalogue().model("chain")
+    assert {role: part.name for role, part in default.parts.items()} == {"ear": "small-ear", "llm": "tiny"}
+    other = catalogue().model("chain", {"ear": "big-ear"})
+    assert other.parts["ear"].parameters == {"beams": 5}
+    assert other.changed == ("ear",)
+    assert [one.name for one in other.whole()] == ["chain", "big-ear", "tiny"]
+    by_entry = catalogue(models={"duo": entry("chain", parts={"llm": "narrow"})}).model("duo")
+    assert [one.name for one in by_entry.whole()] == ["duo", "small-ear", "narrow"]
+    with pytest.raises(SpeechzooError, match="ear=nobody: no model or service has this name"):
+        catalogue().model("chain", {"ear": "nobody"})
+    with pytest.raises(SpeechzooError, match="chain has no parameter 'eye'; it has: ear, llm"):
+        catalogue().model("chain", {"eye": "big-ear"})
+
+
+def test_a_model_that_is_a_part_of_itself_is_refused() -> None:
+    """Otherwise one wrong line in a registry would end every command with a RecursionError."""
+    loop = {"one": entry("chain", parts={"llm": "two"}), "two": entry("chain", parts={"llm": "one"})}
+    with pytest.raises(SpeechzooError, match="model one -> model two -> model one: it is a part of itself"):
+        catalogue(models=loop).model("one")
+    twice = {"one": entry("chain", parts={"ear": "small-ear", "other": "small-ear"})}
+    assert len(list(catalogue(models=twice).model("one").whole())) == 4
+
+
+def test_an_entry_narrows_what_its_adapter_can_do() -> None:
+    """Otherwise a checkpoint would be asked for what it never learnt."""
+    assert catalogue().model("narrow").capabilities == {Capability.TEXT_IN}
+    assert catalogue().model("tiny").capabilities == LLM.capabilities
+    assert catalogue().service("small-ear").capabilities == frozenset()
+
+
+def test_names_that_are_not_there_are_answered_with_those_that_are() -> None:
+    """Otherwise a typo would cost a search through the documentation."""
+    known = catalogue()
+    with pytest.raises(
+        SpeechzooError, match="no model is called 'tinny'; there are: chain, far, narrow, tiny"
+    ):
+        known.model("tinny")
+    with pytest.raises(
+        SpeechzooError, match="no service is called 'eye'; there are: big-ear, small-ear, voice"
+    ):
+        known.service("eye")
+    with pytest.raises(SpeechzooError, match="brings the task 'quizz'; there are: quiz"):
+        known.task("quizz")
+    with pytest.raises(SpeechzooError, match=r"nothing is called 'x'.*tiny.*big-ear.*quiz"):
+        known.any("x")
+    assert [one.kind for one in known.any("ask")] == ["task"]
+    assert [one.name for one in known.any("best")] == ["tiny"]
+
+
+def test_a_checkpoint_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a model in training would need a registry entry for every step."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "step@100"
+    folder.mkdir()
+    (folder / "weights").write_text("one")
+    component = catalogue().model("llm@step@100", {"beams": 3})
+    assert component.folder == folder and component.parameters["beams"] == 3
+    assert len(component.revision) == 16 and not component.missing_files()
+    (folder / "weights").write_text("two")
+    assert catalogue().model("llm@step@100").revision != component.revision
+    assert catalogue().any("llm@step@100")[0].folder == folder
+    hub = catalogue().model(f"llm@org/repo@{COMMIT}")
+    assert hub.missing_files() and hub.revision
+    for name, told in {
+        "llm@nowhere": "neither a folder",
+        "llm@": "neither a folder",
+        "llm@org/repo@main": "40-digit commit hash",
+        "lllm@step@100": "brings the model 'lllm'; there are: chain, llm",
+    }.items():
+        with pytest.raises(SpeechzooError) as caught:
+            catalogue().model(name)
+        assert told in str(caught.value)
+
+
+def test_everything_that_is_missing_is_named_with_its_command() -> None:
+    """Otherwise a user would meet the missing pieces one failed run after another."""
+    component = catalogue(models={"all": entry("chain", parts={"ear": "voice", "llm": "far"})}).model("all")
+    with pytest.raises(SetupError) as caught:
+        component.require()
+    assert str(caught.value).splitlines() == [
+        "voice needs packages: pip install no-such-package-xyz also-missing",
+        "far is not fetched: speechzoo fetch far",
+    ]
+    catalogue().model("tiny").require()
+
+
+def test_a_package_is_asked_for_only_if_it_is_missing() -> None:
+    """Otherwise users of a broken plugin would be told to install what they have."""
+    entries = {
+        "absent": entry("magic", package="no-such-package-xyz[cuda]"),
+        "present": entry("magic", package="speechzoo[lm]"),
+        "unnamed": entry("magic"),
+    }
+    known = catalogue(models=entries)
+    with pytest.raises(SetupError, match=r"pip install no-such-package-xyz\[cuda\]"):
+        known.model("absent")
+    for name in ("present", "unnamed"):
+        with pytest.raises(SpeechzooError, match="no installed plugin brings the model 'magic'"):
+            known.model(name)
+
+
+def test_data_of_a_task_lie_beside_the_registry_that_names_them(tmp_path: Path) -> None:
+    """Otherwise a plugin's data would be looked for in the user's folder."""
+    (tmp_path / "data").mkdir()
+    task = catalogue(tmp_path).task("ask")
+    assert (task.name, task.folder) == ("quiz", tmp_path / "data")
+    assert catalogue(tmp_path / "elsewhere").task("quiz").missing_files()
+    lost = replace(QUIZ, name="lost", data="nothing")
+    with pytest.raises(SetupError, match="'lost' needs the data set 'nothing', which no registry names"):
+        catalogue(specs=(lost,)).task("lost")
+
+
+def test_the_identity_covers_all_that_can_change_a_result(tmp_path: Path) -> None:
+    """Otherwise a run would go on with another model and mix the answers of two."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "rows").write_text("one")
+    before = catalogue(tmp_path).task("quiz").identity()
+    (tmp_path / "data" / "rows").write_text("two")
+    hub = HubSource(hub="o/far", revision=COMMIT[::-1])
+    identities = [
+        before,
+        catalogue(tmp_path).task("quiz").identity(),
+        catalogue().model("tiny").identity(),
+        catalogue().model("tiny", {"beams": 1}).identity(),
+        catalogue().model("chain").identity(),
+        catalogue().model("chain", {"ear": "big-ear"}).identity(),
+        catalogue(models={"tiny": entry("llm", parameters={"fast": True})}).model("chain").identity(),
+        catalogue().model("far").identity(),
+        catalogue(models={"far": entry("llm", sources=(hub,))}).model("far").identity(),
+        replace(catalogue(), plugins=plugins(version="1.1")).model("tiny").identity(),
+    ]
+    assert all(identities.count(identity) == 1 for identity in identities)
+    assert catalogue().model("best").identity() == catalogue().model("tiny").identity()
+
+
+def loaded(component: Component) -> Made:
+    made = load(component, device="cpu", dtype="bfloat16", seed=7)
+    assert isinstance(made, Made)
+    return made
+
+
+def test_load_makes_the_class_with_everything_it_is_owed() -> None:
+    """Otherwise an adapter would compute in another precision or seed than the run records."""
+    chain = loaded(catalogue().model("chain", {"ear": "big-ear"}))
+    assert (chain.setup.name, chain.setup.dtype, chain.setup.seed) == ("chain", "bfloat16", 7)
+    ear = chain.setup.part("ear")
+    assert (ear.setup.name, ear.setup.dtype, ear.parameters) == ("big-ear", "bfloat16", {"beams": 5})
+    with pytest.raises(SetupError, match=r"chain has no part 'eye'; its parts are \['ear', 'llm'\]"):
+        chain.setup.part("eye")
+    with pytest.raises(SetupError, match=r"chain needs files.*ADAPTER@FOLDER"):
+        chain.setup.files()
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("no_such_module_xyz:Model", "no_such_module_xyz:Model cannot be imported: No module"),
+        ("math:Model", "math:Model cannot be imported"),
+        ("math", "math cannot be imported"),
+        (f"{__name__}:Strict", "does not take the parameters its spec declares: .*'order'"),
+    ],
+)
+def test_a_class_that_does_not_fit_its_spec_is_named(target: str, told: str) -> None:
+    """Otherwise the author of a plugin would search speechzoo for the fault."""
+    odd = ModelSpec("odd", target, "s", parameters={"beams": Parameter(1, "of the search")})
+    with pytest.raises(SetupError, match=told):
+        load(catalogue(specs=(odd,)).model("odd"))
