@@ -1,5 +1,6 @@
 """Where it is lost: the used items by attribute and by what was heard."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -44,7 +45,13 @@ def _by_attribute(results: Results, items: Sequence[str], name: str) -> tuple[La
         order = [f"{value:g}" for value in sorted(distinct)]
         return {item: f"{value:g}" for item, value in numbers.items()}, order
     labels = {item: str(value) for item, value in given.items()}
-    return labels, sorted(set(labels.values()))
+    return labels, sorted(set(labels.values()), key=_in_reading_order)
+
+
+def _in_reading_order(label: str) -> list[tuple[int, str]]:
+    """Numbers within labels by their size: ``5-9`` before ``10-14``."""
+    pieces = re.split(r"(\d+)", label)
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces]
 
 
 def _terciles(numbers: Mapping[str, float]) -> tuple[Labels, list[str]]:

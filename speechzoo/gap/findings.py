@@ -42,8 +42,8 @@ class Stage(_Finding):
         ties: valid items decided by a rule for ties.
         truncated: items with a reply cut at its token limit.
         invalid: how many items have no value, by reason.
-        bounds: the value over all planned items if every invalid one were worth the metric's lowest
-            or highest; null if the metric has no highest.
+        bounds: the value over all planned items if every invalid or truncated one were worth the
+            metric's lowest or highest; null if the metric has no highest.
         wer: mean word error rate of what was heard.
         seconds: mean seconds an item by part of the work.
     """

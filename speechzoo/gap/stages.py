@@ -128,6 +128,8 @@ def stage(source: Measured, shared: Sample | None, metrics: Sequence[MetricInfo]
     used = [grades[item] for item in compared.items] if compared else []
     invalid = [outcome.reason for outcome in source.outcomes.values() if isinstance(outcome, Failure)]
     heard = [result.wer for result in source.results.values() if result.wer is not None]
+    cut = {item for item, result in source.results.items() if result.truncated}
+    whole = [grade for item, grade in grades.items() if item not in cut]
     return Stage(
         name=name,
         role=source.place.role,
@@ -140,9 +142,9 @@ def stage(source: Measured, shared: Sample | None, metrics: Sequence[MetricInfo]
         method=compared.method(name) if compared else "bootstrap",
         metrics=_other_means(used, metrics[1:]),
         ties=sum(grade.tie for grade in grades.values()),
-        truncated=sum(result.truncated for result in source.results.values()),
+        truncated=len(cut),
         invalid=dict(Counter(invalid).most_common()),
-        bounds=_bounds(list(grades.values()), len(invalid), metrics[0]),
+        bounds=_bounds(whole, len(source.outcomes) - len(whole), metrics[0]),
         wer=float(np.mean(heard)) if heard else None,
         seconds=_mean_seconds([result.answer for result in source.results.values()]),
     )
@@ -158,13 +160,13 @@ def _other_means(grades: Sequence[Grade], metrics: Sequence[MetricInfo]) -> dict
     return means
 
 
-def _bounds(grades: Sequence[Grade], invalid: int, metric: MetricInfo) -> tuple[float, float] | None:
-    """The mean if all invalid items, of the valid ones' mean weight, were worth the least or the most."""
-    if metric.high is None or not len(grades) + invalid:
+def _bounds(grades: Sequence[Grade], unknown: int, metric: MetricInfo) -> tuple[float, float] | None:
+    """The mean if all items without a sure worth, of the others' mean weight, were worth the least or most."""
+    if metric.high is None or not len(grades) + unknown:
         return None
     weight = sum(grade.weight for grade in grades)
     total = sum(grade.weight * grade.values[metric.name] for grade in grades)
-    missing = invalid * (weight / len(grades) if grades else 1.0)
+    missing = unknown * (weight / len(grades) if grades else 1.0)
     low, high = ((total + missing * worth) / (weight + missing) for worth in (metric.low, metric.high))
     return low, high
 

@@ -86,7 +86,9 @@ def headline(model: str, step: Step, when: str, percent: bool) -> str:
     told = f"{size} {direction}" if loss.value else direction
     if loss.low is None:
         return f"{model}: {told} {when}, without an interval (a single cluster)"
-    return f"{model}: no loss shown {when} ({told}, {spread})"
+    if loss.high is not None and loss.low <= 0 <= loss.high:
+        return f"{model}: no loss shown {when} ({told}, {spread})"
+    return f"{model}: a loss is not settled {when} ({told}, {spread}, exact p = {p_value(step.p)})"
 
 
 def stage_headline(model: str, stage: Stage, metric: str, percent: bool) -> str:

@@ -115,7 +115,15 @@ def _step_name(step: Step) -> str:
 
 def _breakdown_table(breakdown: Breakdown, report: Report) -> Table:
     stages = [stage.name for stage in report.stages if stage.estimate]
-    table = _table(f"by {breakdown.name}", "", "n", *stages, "loss", "95 % interval", numbers=len(stages) + 3)
+    table = _table(
+        f"by {breakdown.name.replace('_', ' ')}",
+        "",
+        "n",
+        *stages,
+        "loss",
+        "95 % interval",
+        numbers=len(stages) + 3,
+    )
     for group in breakdown.groups[:MOST_GROUPS]:
         values = [number(group.values.get(name), report.percent) for name in stages]
         loss = number(group.loss.value if group.loss else None, report.percent)
@@ -133,10 +141,17 @@ def _checks(report: Report) -> list[Text]:
         ends = interval(report.prior.estimate, report.percent)
         lines.append(_text(f"prior:  {report.prior.verdict} ({ends})"))
     for stage in report.stages:
-        if stage.invalid:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in stage.invalid.items())
+        if stage.metrics:
+            others = ", ".join(
+                f"{name} {number(value, percent=False)}" for name, value in stage.metrics.items()
+            )
+            lines.append(_text(f"{stage.name} also:  {others}"))
+    for stage in report.stages:
+        unsure = {**stage.invalid, **({"truncated": stage.truncated} if stage.truncated else {})}
+        if unsure:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in unsure.items())
             lines.append(
-                _text(f"invalid under {stage.name}:  {reasons}{_bounds(stage, report.percent)}", "yellow")
+                _text(f"not sure under {stage.name}:  {reasons}{_bounds(stage, report.percent)}", "yellow")
             )
     return lines
 
@@ -145,7 +160,7 @@ def _bounds(stage: Stage, percent: bool) -> str:
     if stage.bounds is None:
         return ""
     low, high = stage.bounds
-    return f"; with them between {number(low, percent)} and {number(high, percent)}"
+    return f"; with these at worst and best {number(low, percent)} to {number(high, percent)}"
 
 
 def _model_table(table: ConditionTable, percent: bool) -> Table:
