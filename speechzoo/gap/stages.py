@@ -161,7 +161,7 @@ def _other_means(grades: Sequence[Grade], metrics: Sequence[MetricInfo]) -> dict
 
 
 def _bounds(grades: Sequence[Grade], unknown: int, metric: MetricInfo) -> tuple[float, float] | None:
-    """The mean if all items without a sure worth, of the others' mean weight, were worth the least or most."""
+    """The mean if all unsure items, of the others' mean weight, were worth the least or the most."""
     if metric.high is None or not len(grades) + unknown:
         return None
     weight = sum(grade.weight for grade in grades)
