@@ -83,7 +83,10 @@ def fetch(
             _bring(source, draft / source.into, base, name, report)
         if prepare is not None:
             report(f"{name}: preparing")
-            prepare(draft)
+            try:
+                prepare(draft)
+            except Exception as error:  # a plugin's function: whatever it raises, the files are not usable
+                raise SetupError(f"{name}: the fetched files could not be prepared: {error!r}") from error
         (draft / MANIFEST).write_text(json.dumps({"name": name, "revision": revision_of(entry.sources)}))
         # The rename makes the folder appear whole; if another fetch was faster, its files are the same.
         if not home.exists():

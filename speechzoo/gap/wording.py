@@ -88,7 +88,8 @@ def headline(model: str, step: Step, when: str, percent: bool) -> str:
         return f"{model}: {told} {when}, without an interval (a single cluster)"
     if loss.high is not None and loss.low <= 0 <= loss.high:
         return f"{model}: no loss shown {when} ({told}, {spread})"
-    return f"{model}: a loss is not settled {when} ({told}, {spread}, exact p = {p_value(step.p)})"
+    change = "loss" if loss.value > 0 else "gain"
+    return f"{model}: a {change} of {size} {when} is not settled ({spread}, exact p = {p_value(step.p)})"
 
 
 def stage_headline(model: str, stage: Stage, metric: str, percent: bool) -> str:

@@ -1,6 +1,7 @@
 """Whole runs through the command line: faults, resuming, refusals, exit codes."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -161,4 +162,73 @@ def test_a_signal_leaves_a_run_that_can_be_resumed(
     assert 0 < finished < 80
     done = subprocess.run(arguments, env=instrument, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert f"{finished} done before" in done.stderr
+    assert report(tmp_path)["stages"][0]["valid"] == 40
+
+
+REGISTRY = """
+models:
+  deaf:
+    adapter: instrument
+    summary: reads only
+    licence: none
+    capabilities: [text-in, score-under-text]
+  plain:
+    adapter: instrument
+    summary: a text LLM
+    licence: none
+    parameters: {bias: 1.0}
+  speaking:
+    adapter: instrument
+    summary: made from plain
+    licence: none
+    base: plain
+"""
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> tuple[str, str]:
+    (tmp_path / "own.yaml").write_text(REGISTRY)
+    return "--registry", "own.yaml"
+
+
+def test_what_a_model_cannot_do_is_refused_before_it_is_loaded(
+    speechzoo: Speechzoo, tmp_path: Path, registry: tuple[str, str]
+) -> None:
+    """Otherwise: a model that hears nothing gets a number for hearing, or fails after an hour."""
+    deaf = ("eval", "--model", "deaf", "--task", "arithmetic", "--out", "run", *registry)
+    done = speechzoo(*deaf, "--conditions", "s2t", code=2)
+    assert "deaf does not declare" in done.stderr and "score-under-audio" in done.stderr
+    assert not (tmp_path / "run").exists()
+    done = speechzoo(*deaf)
+    assert [stage["name"] for stage in report(tmp_path)["stages"]] == ["T"]
+    assert "s2t cannot be asked" in done.stdout
+
+
+def test_base_and_rival_are_measured_on_the_same_items(
+    speechzoo: Speechzoo, tmp_path: Path, registry: tuple[str, str]
+) -> None:
+    """Otherwise: forgetting and the gap to the cascade cannot be told from misalignment."""
+    speechzoo(
+        "eval", "--model", "speaking", "--task", "arithmetic", "--rival", "plain", "--out", "run",
+        "--limit", "12", *registry,
+    )  # fmt: skip
+    found = report(tmp_path)
+    assert [stage["name"] for stage in found["stages"]] == ["T0", "T", "S", "SS", "C"]
+    assert {stage["used"] for stage in found["stages"]} == {12}
+    assert found["steps"][0]["name"] == "forgetting"
+    assert found["run"]["systems"]["base"]["identity"]["parameters"]["bias"] == 1.0
+
+
+def test_a_worker_killed_from_outside_costs_nothing(instrument: dict[str, str], tmp_path: Path) -> None:
+    """Otherwise: the system's out-of-memory killer ends the run or loses a batch."""
+    arguments = [sys.executable, "-m", "speechzoo", *EVAL, "--set", "delay=0.02", "--conditions", "t2t"]
+    process = subprocess.Popen([*arguments, "--batch-tokens", "60"], env=instrument, cwd=tmp_path)
+    answers = tmp_path / "run" / "answers.jsonl"
+    while not answers.exists() or not answers.read_bytes():
+        time.sleep(0.02)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    workers = [c for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    assert len(workers) == 1
+    os.kill(int(workers[0]), signal.SIGKILL)
+    assert process.wait(60) == 0
     assert report(tmp_path)["stages"][0]["valid"] == 40

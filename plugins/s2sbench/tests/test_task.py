@@ -58,7 +58,7 @@ def test_the_shipped_data_are_those_the_registry_names(task: S2SBenchMini) -> No
     parts = Counter(item.attributes["part"] for item in task.items())
     expected = entry.expected
     assert parts == {"stories": expected["pairs"], "choices": expected["questions"]}
-    assert expected["records"] == 2 * expected["pairs"]
+    assert expected["items"] == expected["pairs"] + expected["questions"]
     assert len({item.id for item in task.items()}) == len(task.items())
     assert sum(file.stat().st_size for file in MINI.rglob("*") if file.is_file()) < 5_000_000
 

@@ -79,7 +79,7 @@ def test_the_shipped_data_are_those_the_registry_names() -> None:
     entry = read_registry(speechzoo_registry()).data["spoken-qa-mini"]
     verify_files(MINI, entry.files)
     items = made()[0].items()
-    assert len(items) == len({item.id for item in items}) == entry.expected["questions"]
+    assert len(items) == len({item.id for item in items}) == entry.expected["items"]
     assert Counter(item.attributes["voice"] for item in items) == {"joe": 46, "joe-high": 46}
 
 
