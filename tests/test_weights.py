@@ -64,7 +64,7 @@ def model(*sources: Source) -> ModelEntry:
 
 def fetch(entry: ModelEntry, name: str = "tiny", base: Path = Path()) -> tuple[Path, list[str]]:
     told: list[str] = []
-    return weights.fetch(entry, name, base, prepare=None, report=told.append), told
+    return weights.fetch(entry, name, base, prepare=None, say=told.append), told
 
 
 def left_behind(cache: Path) -> list[Path]:
@@ -136,11 +136,11 @@ def test_files_are_prepared_once_and_before_they_count(index: Path, tmp_path: Pa
         seen.append((folder / "model.bin").exists())
         (folder / "converted").write_text("done")
 
-    with pytest.raises(ValueError, match="out of disk"):
-        weights.fetch(entry, "tiny", Path(), prepare=fails, report=print)
+    with pytest.raises(SetupError, match="out of disk"):
+        weights.fetch(entry, "tiny", Path(), prepare=fails, say=print)
     assert left_behind(tmp_path / "cache") == []
     for _ in range(2):
-        folder = weights.fetch(entry, "tiny", Path(), prepare=prepare, report=print)
+        folder = weights.fetch(entry, "tiny", Path(), prepare=prepare, say=print)
     assert seen == [True] and (folder / "converted").read_text() == "done"
 
 
@@ -236,7 +236,7 @@ source = HubSource(hub="org/repo", revision="{0}", into="llm")
 entry = ModelEntry(adapter="a", summary="s", licence="MIT", sources=(source,))
 try:
     print(weights.hub_snapshot(source, online=False))
-    print(weights.fetch(entry, "text-llm@org/repo@{0}", Path(), prepare=None, report=lambda line: None))
+    print(weights.fetch(entry, "text-llm@org/repo@{0}", Path(), prepare=None, say=lambda line: None))
 except SetupError as error:
     print("error:", error)
 """

@@ -76,7 +76,8 @@ class SpokenQAMini:
         }
         if condition.speech_out and answer.text and has_words(answer.text):
             values["wer"] = word_error_rate(answer.text, graded)
-        return Grade(values, details={"graded": graded, "own_text": answer.text, "answers": answers})
+        heard = {"transcript": graded} if condition.speech_out else {}
+        return Grade(values, details={**heard, "answers": answers})
 
     def _heard(self, clip: AudioClip | None) -> str | Failure:
         if clip is None:

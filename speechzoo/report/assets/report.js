@@ -116,7 +116,7 @@
   }
 
   function detail(item) {
-    const facts = Object.entries(item.attributes || {}).map(([name, value]) => `${name} ${value}`);
+    const facts = Object.entries(item.attributes || {}).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`);
     if (item.cluster !== item.id) facts.push(`cluster ${item.cluster}`);
     const order = [...head.main, ...stages.filter((stage) => !head.main.includes(stage))];
     const arms = order.filter((stage) => (item.cells || {})[stage]).map((stage) => arm(item, stage));
@@ -152,14 +152,15 @@
     for (const mark of marks.filter(Boolean)) parts.push(el("p", { class: "missing" }, mark));
     const details = Object.entries(answer.details || {});
     if (details.length) {
-      const lines = details.map(([name, value]) => el("tr", null, el("td", null, name), el("td", { class: typeof value === "number" ? "n" : null }, shown(value))));
-      parts.push(el("h4", null, "Graded by"), el("table", null, el("tbody", null, ...lines)));
+      const lines = details.map(([name, value]) => el("tr", null, el("td", null, name.replaceAll("_", " ")), el("td", { class: typeof value === "number" ? "n" : null }, shown(value))));
+      parts.push(el("h4", null, "Graded by"), el("table", { class: "grading" }, el("tbody", null, ...lines)));
     }
     return parts;
   }
 
   function shown(value) {
     if (typeof value === "number") return Number.isInteger(value) ? value : value.toPrecision(4);
+    if (Array.isArray(value)) return value.map(shown).join(", ");
     return typeof value === "string" ? value : JSON.stringify(value);
   }
 
