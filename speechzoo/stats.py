@@ -42,6 +42,34 @@ def mcnemar(lost: int, gained: int) -> float:
     return float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0
 
 
+def sign_flip(differences: ArrayLike, clusters: Sequence[str], *, seed: int, draws: int = RESAMPLES) -> float:
+    """Two-sided p of the sum of paired differences where clusters, rather than items, are independent.
+
+    If nothing differs, a cluster's summed difference is as likely with either sign. p is the share of
+    drawn signs whose sum is at least as far from 0 as the observed one, itself counted in (Phipson and
+    Smyth 2010, doi:10.2202/1544-6115.1585).
+
+    Args:
+        differences: weighted, shape [items].
+        clusters: the cluster of each item.
+        seed: equal seeds give equal p.
+        draws: how many signs are drawn for each cluster.
+    """
+    names, cluster = np.unique(np.asarray(clusters), return_inverse=True)
+    difference = np.asarray(differences, float)
+    sums = np.bincount(cluster, difference, len(names)).astype(float)
+    sums = sums[sums != 0]
+    # Sums of the same terms in another order are equal only up to rounding.
+    reached = abs(sums.sum()) - 1e-9 * np.abs(difference).sum()
+    generator = np.random.default_rng(seed)
+    far = 0
+    for start in range(0, draws, rows := max(1, _CHUNK // max(1, len(sums)))):
+        size = min(rows, draws - start)
+        signs = 2 * generator.integers(2, size=(size, len(sums)), dtype=np.int8) - 1
+        far += int(np.count_nonzero(np.abs(signs @ sums) >= reached))
+    return (1 + far) / (1 + draws)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """p values adjusted for being the m tests of one family (Holm 1979).
 

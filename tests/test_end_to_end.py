@@ -59,7 +59,7 @@ def test_spoken_qa_mini_speaks(tmp_path: Path) -> None:
         spoken = item["cells"]["SS"]
         assert (tmp_path / "run" / spoken["clips"][0]).is_file()
         assert spoken["details"]["transcript"]
-    assert "wer" in next(stage for stage in report["stages"] if stage["name"] == "SS")["metrics"]
+    assert "reply_wer" in next(stage for stage in report["stages"] if stage["name"] == "SS")["metrics"]
 
 
 def test_a_checkpoint_of_ones_own(tmp_path: Path) -> None:

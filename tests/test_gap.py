@@ -1,6 +1,8 @@
 """What a report claims, from runs whose truth is known."""
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from speechzoo.run.records import Key
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
 from tests.report.factory import (
+    ACCURACY,
     ERROR_RATE,
     JUDGE,
     SS,
@@ -143,6 +146,67 @@ def test_a_stage_without_valid_items_does_not_void_the_others() -> None:
     assert report.warnings[0].startswith("S (speech in, text out): none of 20 items is valid")
 
 
+def test_a_run_cut_short_says_how_far_it_came() -> None:
+    """Otherwise: the values of half a benchmark are quoted as the benchmark's."""
+    key = Key(role="model", item="i012", condition=Condition.S2T)
+    ungraded = dict([put(key, ReplyAnswer("It grew."), Failure("not_graded", "x"))])
+    speech = {name: margin for name, margin in some(40, 12).items() if name < "i012"}
+    report = degradation(results(map(item, names(40)), scored(T, some(40, 30)), scored(S, speech), ungraded))
+    assert report.warnings[0] == (
+        "The run is not finished: 12 of 40 items answered; run the same command again."
+    )
+    assert stage_of(report, "S").invalid == {"not_answered": 27, "not_graded": 1}
+    assert report.items_used == 12
+    assert report.items[12].cells["S"].text == "It grew."
+
+
+def test_a_rival_that_was_not_reached_is_not_forgotten() -> None:
+    """Otherwise: a run stopped before its rival looks finished."""
+    run = run_file()
+    rival = run.systems["rival"].model_copy(update={"conditions": (Condition.S2T,)})
+    run = run.model_copy(update={"systems": {**run.systems, "rival": rival}})
+    report = degradation(results(map(item, names(4)), scored(T, some(4, 3)), scored(S, some(4, 3)), run=run))
+    assert stage_of(report, "C").invalid == {"not_answered": 4}
+    assert report.warnings[0].startswith("The run is not finished: 0 of 4")
+
+
+@pytest.mark.parametrize(
+    ("weight", "reason"), [(0.0, "no_weight"), (-1.0, "no_weight"), (float("nan"), "non_finite")]
+)
+def test_an_item_that_weighs_nothing_has_its_own_reason(weight: float, reason: str) -> None:
+    """Otherwise: somebody looks for NaN in a model whose task left the item out of the mean."""
+    text = valued(T, {"i000": 1.0}, weight) | valued(T, {"i001": 1.0})
+    assert stage_of(degradation(results(map(item, names(2)), text)), "T").invalid == {reason: 1}
+
+
+def test_timings_that_could_not_be_taken_are_left_out() -> None:
+    """Otherwise: one null in a plugin's timings costs the whole report."""
+    spent: Any = {"listen": None, "think": float("nan"), "speak": 3.0}
+    key = Key(role="model", item="i000", condition=Condition.T2T)
+    answered = dict([put(key, ReplyAnswer("x", timings=spent), Grade({"accuracy": 1.0, "other": math.nan}))])
+    run = run_file(metrics=[ACCURACY, ERROR_RATE.model_copy(update={"name": "other"})])
+    found = stage_of(degradation(results([item("i000")], answered, run=run)), "T")
+    assert found.seconds == {"speak": 3.0}
+    assert found.metrics == {}
+
+
+def test_items_that_share_material_are_judged_by_the_clustered_p() -> None:
+    """Otherwise: items asked in many wordings settle a loss that few independent items show."""
+    items = [item(name, cluster=f"c{place % 8}") for place, name in enumerate(names(80))]
+    speech: dict[str, float | str] = {
+        name: 1.0 if place % 8 > 4 else -1.0 for place, name in enumerate(names(80))
+    }
+    step = degradation(results(items, scored(T, some(80, 80)), scored(S, speech))).steps[0]
+    assert step.p < 1e-9
+    assert step.p_clustered == pytest.approx(2 / 2**5, abs=0.01)
+    assert step.loss.low is not None and step.loss.low > 0
+    assert not step.clear
+    assert step.verdict.startswith("not settled: down 62.5 points, but clustered p = 0.0")
+    alone = degradation(results(map(item, names(80)), scored(T, some(80, 80)), scored(S, speech))).steps[0]
+    assert alone.p_clustered is None
+    assert alone.clear
+
+
 def test_fractional_values_are_weighted_and_clustered() -> None:
     items = [item(name, cluster=f"c{place // 2}") for place, name in enumerate(names(60))]
     text = dict.fromkeys(names(60), 1.0)
@@ -220,8 +284,10 @@ def test_a_model_that_does_not_hear_is_named() -> None:
     )
     assert report.hearing is not None
     assert report.hearing.heard is False
-    assert report.hearing.verdict.startswith("the audio is not reaching the model")
-    assert report.warnings[0].startswith("The audio is not reaching the model")
+    assert report.hearing.verdict.startswith(
+        "the audio does not change the answers: 0 of 8 changed when it was"
+    )
+    assert report.warnings[0].startswith("The audio hardly changes the answers")
     assert report.hearing.probes[0].mean_change == 0
 
 
@@ -234,6 +300,9 @@ def test_a_model_that_hears_is_not_accused() -> None:
     )
     assert report.hearing is not None
     assert report.hearing.heard is True
+    assert (
+        report.hearing.verdict == "the audio changes the answers: 4 of 4 changed when it was another item's"
+    )
     probe = report.hearing.probes[0]
     assert (probe.items, probe.changed) == (4, 4)
     assert probe.mean_change == pytest.approx(0.25)
@@ -251,6 +320,30 @@ def test_replies_are_probed_by_their_text() -> None:
     assert report.hearing.heard is False
     assert report.hearing.probes[0].changed == 1
     assert report.hearing.probes[0].mean_change is None
+
+
+@pytest.mark.parametrize("part", [False, True])
+def test_sampled_replies_do_not_tell_whether_the_audio_changes_them(part: bool) -> None:
+    """Otherwise: a deaf model that draws its replies at random is said to hear."""
+    probed = {}
+    for name in names(4):
+        key = Key(role="model", item=name, condition=Condition.S2T, variant="swapped")
+        probed.update([put(key, ReplyAnswer("something else"), Grade({"accuracy": 0.0}))])
+    drawn = {"parameters": {"temperature": 0.7}}
+    run = run_file()
+    identity = {**run.systems["model"].identity, **({"parts": {"llm": drawn}} if part else drawn)}
+    system = run.systems["model"].model_copy(update={"identity": identity})
+    run = run.model_copy(update={"systems": {**run.systems, "model": system}})
+    items = [item(name) for name in names(4)]
+    replied = degradation(results(items, valued(S, dict.fromkeys(names(4), 1.0)), probed, run=run))
+    assert replied.hearing is not None
+    assert replied.hearing.heard is None
+    assert "replies are drawn at random (temperature 0.7)" in replied.hearing.verdict
+    assert replied.warnings == ()
+    likelihoods = scored(S, some(4, 4)) | scored(S, some(4, 0), "swapped")
+    weighed = degradation(results(items, likelihoods, run=run))
+    assert weighed.hearing is not None
+    assert weighed.hearing.heard is True, "likelihoods are not drawn"
 
 
 def test_the_prior_is_held_against_chance() -> None:
@@ -312,6 +405,42 @@ def test_models_are_compared_over_common_items() -> None:
     assert pair.lead.value == pytest.approx(0.45)
     assert pair.p < pair.p_holm
     assert (speech.pairs[0].lead.value, speech.pairs[0].p_holm) == (0, 1)
+    assert pair.clear
+    assert pair.verdict.startswith("tiny-speech-lm ahead of other by 45.0 points (")
+    assert pair.verdict.endswith(": settled")
+    assert not speech.pairs[0].clear
+    assert speech.pairs[0].verdict == (
+        "tiny-speech-lm against other: no difference shown, the interval holds 0"
+    )
+    assert comparison.notes == ()
+
+
+def test_a_lead_is_settled_only_after_adjustment_for_all_tests() -> None:
+    """Otherwise: with enough models side by side one is better than another by chance."""
+    items = [item(name) for name in names(20)]
+    runs = [
+        with_model_name(results(items, scored(T, some(20, right))), f"model-{place}", f"run-{place}")
+        for place, right in enumerate((14, 20, 20, 20))
+    ]
+    pair = compare(runs).tables[0].pairs[0]
+    assert pair.p < 0.05 < pair.p_holm
+    assert not pair.clear
+    assert pair.verdict.startswith("model-1 ahead of model-0 by 30.0 points (")
+    assert ": not settled, adjusted p = 0." in pair.verdict
+
+
+def test_models_are_judged_by_clusters_where_items_share_material() -> None:
+    """Otherwise: twins make a lead look twice as sure as it is."""
+    items = [item(name, cluster=f"c{place % 8}") for place, name in enumerate(names(80))]
+    worse: dict[str, float | str] = {
+        name: 1.0 if place % 8 > 4 else -1.0 for place, name in enumerate(names(80))
+    }
+    one = results(items, scored(T, some(80, 80)))
+    comparison = compare([one, with_model_name(results(items, scored(T, worse)), "other", "two")])
+    pair = comparison.tables[0].pairs[0]
+    assert pair.p < 1e-9 < 0.05 < pair.p_holm == pair.p_clustered
+    assert not pair.clear
+    assert comparison.notes[0].startswith("Exact p takes items as independent")
 
 
 def test_runs_of_other_data_are_not_compared() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechzoo.stats import bootstrap, holm, mcnemar, wilson
+from speechzoo.stats import bootstrap, holm, mcnemar, sign_flip, wilson
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,42 @@ def test_holm_steps_down() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([]) == []
     assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(("one_way", "other"), [(6, 0), (8, 1), (10, 2), (32, 18)])
+def test_flipped_signs_of_single_items_come_to_mcnemars_p(one_way: int, other: int) -> None:
+    """Otherwise: the two p values of one report contradict each other where there are no clusters."""
+    differences = [1.0] * one_way + [-1.0] * other + [0.0] * 9
+    names = [str(place) for place in range(len(differences))]
+    assert sign_flip(differences, names, seed=0) == pytest.approx(mcnemar(one_way, other), abs=0.02)
+
+
+def test_twins_count_once() -> None:
+    """Otherwise: every item asked twice makes a difference look settled that is not."""
+    differences = [1.0] * 6
+    names = [str(place) for place in range(6)]
+    alone = sign_flip(differences, names, seed=0)
+    assert alone == pytest.approx(2 / 2**6, abs=0.01)
+    assert sign_flip(differences * 4, names * 4, seed=0) == alone
+    assert mcnemar(24, 0) < 1e-6
+
+
+def test_differences_that_cancel_within_clusters_show_nothing() -> None:
+    """Otherwise: rounding dust of clusters that lost as much as they gained decides the test."""
+    assert sign_flip([0.1, 0.2, -0.3] * 8, [str(place // 3) for place in range(24)], seed=0) == 1
+    assert sign_flip([], [], seed=0) == 1
+    assert sign_flip([1.0, 1.0], ["a", "a"], seed=0) == 1, "a single cluster tells nothing"
+
+
+def test_under_no_difference_the_clustered_p_is_small_as_seldom_as_it_says() -> None:
+    """Otherwise: models that do not differ are told apart because their items share endings."""
+    generator = np.random.default_rng(0)
+    names = [str(place // 4) for place in range(120)]
+    found = [
+        sign_flip(np.repeat(generator.choice([-1.0, 0.0, 1.0], 30), 4), names, seed=trial, draws=400)
+        for trial in range(300)
+    ]
+    assert 0.02 <= np.mean(np.array(found) < 0.05) <= 0.08
 
 
 def test_means_are_weighted_and_so_are_their_differences() -> None:
@@ -89,6 +125,14 @@ def test_twelve_thousand_items_take_seconds() -> None:
     assert time.process_time() - start < 4  # about 1 s of an idle core
 
 
+def test_signs_of_twelve_thousand_items_take_seconds() -> None:
+    """Otherwise: a comparison of a few runs of a full benchmark takes minutes."""
+    differences = np.random.default_rng(0).normal(size=12_000)
+    start = time.process_time()
+    sign_flip(differences, [str(place // 2) for place in range(12_000)], seed=0)
+    assert time.process_time() - start < 4
+
+
 arms = st.integers(2, 30).flatmap(
     lambda n: st.tuples(
         st.lists(st.floats(0, 1), min_size=n, max_size=n),
@@ -125,6 +169,19 @@ def test_intervals_hold_the_estimate_and_swapping_arms_negates(
         assert there.low <= there.value <= there.high
         assert (there.low, there.high) == (pytest.approx(-back.high), pytest.approx(-back.low))
         assert found.mean(0).low <= found.mean(0).value <= found.mean(0).high
+
+
+@settings(deadline=None, max_examples=50)
+@given(arms)
+def test_the_clustered_p_is_a_probability_and_has_no_direction(
+    drawn: tuple[list[float], list[float], list[float], list[str]],
+) -> None:
+    """Otherwise: which of two models is named first changes what a report claims."""
+    one, other, weights, clusters = drawn
+    difference = (np.array(one) - np.array(other)) * weights
+    p = sign_flip(difference, clusters, seed=0, draws=100)
+    assert 0 < p <= 1
+    assert sign_flip(-difference, clusters, seed=0, draws=100) == p
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

@@ -8,7 +8,7 @@ from speechzoo.errors import SpeechzooError
 from speechzoo.gap.findings import Comparison, ConditionTable, Entry, Pair
 from speechzoo.gap.sample import Sample, common_items, sample
 from speechzoo.gap.stages import Measured, measured
-from speechzoo.gap.wording import is_percentage
+from speechzoo.gap.wording import deciding, is_clear, is_percentage, pair_verdict
 from speechzoo.run.records import Results, TaskInfo
 from speechzoo.specs import Condition
 
@@ -28,7 +28,8 @@ def compare(reports: list[Results]) -> Comparison:
     runs = _named(reports)
     task = reports[0].run.task
     stages = {name: _of_model(run) for name, run in runs.items()}
-    tables, warnings = [], []
+    tables: list[ConditionTable] = []
+    warnings: list[str] = []
     for condition in Condition:
         asked = {name: own[condition] for name, own in stages.items() if condition in own}
         table, told = _table(condition, asked, reports[0])
@@ -40,7 +41,8 @@ def compare(reports: list[Results]) -> Comparison:
         percent=is_percentage(task.metrics[0]),
         signatures={name: run.run.signature for name, run in runs.items()},
         warnings=tuple(warnings),
-        tables=tuple(_adjusted(tables)),
+        notes=tuple(_notes(tables)),
+        tables=tuple(_judged(tables, is_percentage(task.metrics[0]))),
     )
 
 
@@ -108,30 +110,46 @@ def _pairs(shared: Sample) -> tuple[Pair, ...]:
     pairs = []
     for first, second in combinations(shared.names, 2):
         better, worse = shared.changes(first, second)
-        p = stats.mcnemar(better, worse)
-        lead = shared.loss(first, second)
+        p, p_clustered = stats.mcnemar(better, worse), shared.p_clustered(first, second)
         pairs.append(
             Pair(
                 first=first,
                 second=second,
-                lead=lead,
+                lead=shared.loss(first, second),
                 p=p,
-                p_holm=p,
+                p_clustered=p_clustered,
+                p_holm=deciding(p, p_clustered),
                 first_better=better,
                 second_better=worse,
+                verdict="",
+                clear=False,
             )
         )
     return tuple(pairs)
 
 
-def _adjusted(tables: Sequence[ConditionTable]) -> list[ConditionTable]:
+def _judged(tables: Sequence[ConditionTable], percent: bool) -> list[ConditionTable]:
     """With Holm's p over every test of the comparison: that is the family a reader picks from."""
-    adjusted = iter(stats.holm([pair.p for table in tables for pair in table.pairs]))
+    adjusted = iter(stats.holm([pair.p_holm for table in tables for pair in table.pairs]))
     return [
         table.model_copy(
-            update={
-                "pairs": tuple(pair.model_copy(update={"p_holm": next(adjusted)}) for pair in table.pairs)
-            }
+            update={"pairs": tuple(_judged_pair(pair, next(adjusted), percent) for pair in table.pairs)}
         )
         for table in tables
+    ]
+
+
+def _judged_pair(pair: Pair, p_holm: float, percent: bool) -> Pair:
+    verdict = pair_verdict(pair.first, pair.second, pair.lead, p_holm, percent)
+    return pair.model_copy(
+        update={"p_holm": p_holm, "verdict": verdict, "clear": is_clear(pair.lead, p_holm)}
+    )
+
+
+def _notes(tables: Sequence[ConditionTable]) -> list[str]:
+    if all(pair.p_clustered is None for table in tables for pair in table.pairs):
+        return []
+    return [
+        "Exact p takes items as independent, although some share material; the clustered p does not, and "
+        "it is the one adjusted and judged by."
     ]

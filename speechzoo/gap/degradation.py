@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from speechzoo.gap.breakdowns import breakdowns
-from speechzoo.gap.findings import Report, Stage, Step
+from speechzoo.gap.findings import Hearing, ItemRow, Report, Stage, Step
 from speechzoo.gap.items import rows
 from speechzoo.gap.probes import hearing, prior
 from speechzoo.gap.sample import common_items, sample
 from speechzoo.gap.stages import MAIN_FIRST, STEPS, arms_of, measured, stage, steps
 from speechzoo.gap.wording import headline, is_percentage, stage_headline
 from speechzoo.run.records import Results
+
+UNFINISHED = ("not_answered", "not_graded")
 
 
 def degradation(results: Results) -> Report:
@@ -29,6 +31,7 @@ def degradation(results: Results) -> Report:
     main = _main(found_steps)
     ends = (found_steps[main].first, found_steps[main].second) if main is not None else None
     probed = hearing(results)
+    found_rows = tuple(rows(results, sources, ends))
     return Report(
         run=results.run,
         title=f"{_name(results)} on {results.run.task.identity.get('name', 'a task')}",
@@ -37,14 +40,14 @@ def degradation(results: Results) -> Report:
         percent=percent,
         items_planned=len(results.items),
         items_used=len(items),
-        warnings=tuple(_warnings(found_stages, len(items), probed is not None and probed.heard is False)),
+        warnings=(*_unfinished(found_rows), *_warnings(found_stages, len(items), probed)),
         stages=tuple(found_stages),
         steps=tuple(found_steps),
         main=main,
         breakdowns=tuple(breakdowns(results, sources, items, ends)),
         prior=prior(results, percent),
         hearing=probed,
-        items=tuple(rows(results, sources, ends)),
+        items=found_rows,
     )
 
 
@@ -70,8 +73,16 @@ def _headline(results: Results, stages: Sequence[Stage], found: Sequence[Step], 
     return f"Nothing was measured: none of {len(results.items)} items has a valid answer"
 
 
-def _warnings(stages: Sequence[Stage], used: int, deaf: bool) -> list[str]:
-    told = ["The audio is not reaching the model: do not read the speech values as ability."] if deaf else []
+def _unfinished(items: Sequence[ItemRow]) -> list[str]:
+    done = sum(not any(cell.invalid in UNFINISHED for cell in row.cells.values()) for row in items)
+    if done == len(items):
+        return []
+    return [f"The run is not finished: {done} of {len(items)} items answered; run the same command again."]
+
+
+def _warnings(stages: Sequence[Stage], used: int, probed: Hearing | None) -> list[str]:
+    deaf = probed is not None and probed.heard is False
+    told = ["The audio hardly changes the answers: do not read the speech values as ability."] if deaf else []
     told += [
         f"{stage.name} ({stage.words}): none of {stage.planned} items is valid; the other stages are "
         "compared without it."

@@ -75,11 +75,13 @@ class Step(_Finding):
         second: the stage after.
         loss: first - second (second - first where lower is better): positive is worse.
         p: exact McNemar p of lost against gained items (an exact sign test if values are fractional).
+        p_clustered: p of the loss from flipping the signs of whole clusters, which decides instead of
+            ``p`` where items share material; null if every item is a cluster of its own.
         lost: items that are worth less in the second stage.
         gained: items that are worth more.
         relative: loss / first, null if first is 0.
         retention: (second - chance) / (first - chance); null unless first clearly differs from chance.
-        verdict: one sentence that claims no more than interval and p carry.
+        verdict: one sentence that claims no more than interval and deciding p carry.
         clear: the verdict states a difference.
     """
 
@@ -88,6 +90,7 @@ class Step(_Finding):
     second: StageName
     loss: Estimate
     p: float
+    p_clustered: float | None
     lost: int
     gained: int
     relative: float | None
@@ -143,7 +146,14 @@ class Probe(_Finding):
 
 
 class Hearing(_Finding):
-    """Did the audio reach the model? ``heard`` is null if that could not be told."""
+    """Does the audio change the answers?
+
+    Attributes:
+        probes: what was tried.
+        heard: the audio reaches most answers, be it by its content or its length alone; null if that
+            could not be told.
+        verdict: the same in words.
+    """
 
     probes: tuple[Probe, ...]
     heard: bool | None
@@ -262,18 +272,25 @@ class Pair(_Finding):
         second: another.
         lead: what first is better by; negative if second is.
         p: exact McNemar p (an exact sign test if values are fractional).
-        p_holm: p adjusted for all tests of the comparison (Holm 1979).
+        p_clustered: p of the lead as in `Step`; null if every item is a cluster of its own.
+        p_holm: the deciding p, clustered where there is one, adjusted for all tests of the comparison
+            (Holm 1979).
         first_better: items on which first is worth more.
         second_better: items on which second is.
+        verdict: one sentence that claims no more than interval and adjusted p carry.
+        clear: the verdict states a difference.
     """
 
     first: str
     second: str
     lead: Estimate
     p: float
+    p_clustered: float | None
     p_holm: float
     first_better: int
     second_better: int
+    verdict: str
+    clear: bool
 
 
 class ConditionTable(_Finding):
@@ -286,7 +303,7 @@ class ConditionTable(_Finding):
 
 
 class Comparison(_Finding):
-    """Several runs of one task."""
+    """Several runs of one task; ``notes`` say what its p values mean."""
 
     schema_version: int = SCHEMA_VERSION
     task: str
@@ -294,4 +311,5 @@ class Comparison(_Finding):
     percent: bool
     signatures: dict[str, str]
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
     tables: tuple[ConditionTable, ...]

@@ -93,4 +93,4 @@ def _clips(answer: Answer | Failure) -> list[AudioClip]:
 def _path(clip: AudioClip, folder: Path) -> str:
     if isinstance(clip.data, Path) and clip.data.is_relative_to(folder):
         return clip.data.relative_to(folder).as_posix()
-    return clip.name
+    return str(clip.data) if isinstance(clip.data, Path) else f"audio/{clip.digest}.flac"

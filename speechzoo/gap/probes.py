@@ -1,4 +1,7 @@
-"""What the numbers rest on: can the answers be guessed, and does the audio reach the model?"""
+"""What the numbers rest on: can the answers be guessed, and does the audio change them?"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from speechzoo import stats
 from speechzoo.asks import Answer, ContinuationScore, DialogueAnswer, Failure, ReplyAnswer, ScoreAnswer
@@ -39,14 +42,22 @@ def hearing(results: Results) -> Hearing | None:
     swapped = next((probe for probe in found if probe.variant == "swapped"), None)
     if swapped is None:
         asked = any(key.role == "model" and key.condition.speech_in for key in results.results)
-        unknown = "whether the audio reaches the model was not probed"
+        unknown = "whether the audio changes the answers was not probed"
         return Hearing(probes=found, heard=None, verdict=unknown) if asked else None
+    count = f"{swapped.changed} of {swapped.items} changed when it was another item's"
+    temperature = _temperature(results.run.systems["model"].identity)
+    if temperature > 0 and swapped.mean_change is None:
+        chance = f"replies are drawn at random (temperature {temperature:g}) and change by chance"
+        return Hearing(probes=found, heard=None, verdict=f"cannot be told, {chance}: {count}")
     heard = 2 * swapped.changed >= swapped.items
-    count = f"{swapped.changed} of {swapped.items} answers changed when the audio was another item's"
-    loud = "the audio is not reaching the model"
-    return Hearing(
-        probes=found, heard=heard, verdict=f"the model hears: {count}" if heard else f"{loud}: {count}"
-    )
+    claim = "changes" if heard else "hardly changes" if swapped.changed else "does not change"
+    return Hearing(probes=found, heard=heard, verdict=f"the audio {claim} the answers: {count}")
+
+
+def _temperature(identity: Mapping[str, Any]) -> float:
+    """The highest that a system or one of its parts draws its replies with."""
+    parts = [_temperature(part) for part in identity.get("parts", {}).values()]
+    return max([float(identity.get("parameters", {}).get("temperature", 0)), *parts])
 
 
 def _probe(results: Results, variant: Variant) -> Probe | None:

@@ -15,13 +15,15 @@ from speechzoo.task import Grade
 
 @dataclass(frozen=True)
 class Sample:
-    """Values and weights of shape [arms, items], and the means of their resampled clusters."""
+    """Values and weights of shape [arms, items], each item's cluster, and means over resampled clusters."""
 
     names: tuple[str, ...]
     items: tuple[str, ...]
     values: stats.Floats
     weights: stats.Floats
     bootstrap: stats.Bootstrap
+    clusters: tuple[str, ...]
+    seed: int
     metric: MetricInfo
 
     def mean(self, name: str) -> float:
@@ -51,6 +53,14 @@ class Sample:
         down, up = int((fall > 0).sum()), int((fall < 0).sum())
         return (down, up) if self.metric.higher_is_better else (up, down)
 
+    def p_clustered(self, first: str, second: str) -> float | None:
+        """p of the difference by `stats.sign_flip`; None if every item is a cluster of its own."""
+        if self.bootstrap.clusters == len(self.items):
+            return None
+        shares = self.values * self.weights / self.weights.sum(axis=1, keepdims=True)
+        difference = shares[self.names.index(first)] - shares[self.names.index(second)]
+        return stats.sign_flip(difference, self.clusters, seed=self.seed)
+
     def retention(self, first: str, second: str) -> Estimate | None:
         """(second - chance) / (first - chance); None unless first is clearly better than chance."""
         chance = self.metric.chance
@@ -77,9 +87,10 @@ def sample(arms: Arms, items: Sequence[str], results: Results) -> Sample | None:
         return None
     values = np.array([[grades[item].values[metric.name] for item in items] for grades in valid.values()])
     weights = np.array([[grades[item].weight for item in items] for grades in valid.values()])
-    clusters = [results.items[item].cluster for item in items]
-    resampled = stats.bootstrap(values, weights, clusters, seed=results.run.seed)
-    return Sample(tuple(valid), tuple(items), values, weights, resampled, metric)
+    clusters = tuple(results.items[item].cluster for item in items)
+    seed = results.run.seed
+    resampled = stats.bootstrap(values, weights, clusters, seed=seed)
+    return Sample(tuple(valid), tuple(items), values, weights, resampled, clusters, seed, metric)
 
 
 def estimate_of(estimate: stats.Estimate) -> Estimate:

@@ -11,7 +11,7 @@ from speechzoo import stats
 from speechzoo.asks import Answer, DialogueAnswer, Failure
 from speechzoo.gap.findings import Stage, StageName, Step
 from speechzoo.gap.sample import Arms, Sample
-from speechzoo.gap.wording import is_clear, loss_verdict
+from speechzoo.gap.wording import deciding, is_clear, loss_verdict
 from speechzoo.run.records import Key, MetricInfo, Result, Results, Role, RunItem
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
@@ -28,11 +28,11 @@ class Place:
 
 
 PLACES = (
-    Place("T0", "base", Condition.T2T, "base text LLM, text in"),
+    Place("T0", "base", Condition.T2T, "base LLM, text in"),
     Place("T", "model", Condition.T2T, "text in, text out"),
     Place("TS", "model", Condition.T2S, "text in, speech out"),
     Place("S", "model", Condition.S2T, "speech in, text out"),
-    Place("SS", "model", Condition.S2S, "speech in, speech out"),
+    Place("SS", "model", Condition.S2S, "speech in and out"),
     Place("C", "rival", Condition.S2T, "rival, speech in"),
 )
 
@@ -84,6 +84,7 @@ def measured(results: Results) -> list[Measured]:
         if key.variant == "":
             answered[key.role, key.condition][key.item] = result
     asked = {("model", condition) for condition in results.run.conditions} | answered.keys()
+    asked |= {(role, own) for role, system in results.run.systems.items() for own in system.conditions}
     return [
         _measured(results, place, answered[place.role, place.condition])
         for place in PLACES
@@ -116,8 +117,10 @@ def usable(outcome: Grade | Failure, metric: str) -> Grade | Failure:
         return outcome
     if metric not in outcome.values:
         return Failure("not_applicable", f"the task gave no {metric}")
-    if not math.isfinite(outcome.values[metric]) or not outcome.weight > 0:
+    if not math.isfinite(outcome.values[metric]) or not math.isfinite(outcome.weight):
         return Failure("non_finite", f"{metric} {outcome.values[metric]}, weight {outcome.weight}")
+    if outcome.weight <= 0:
+        return Failure("no_weight", f"the task gave the item the weight {outcome.weight}")
     return outcome
 
 
@@ -153,7 +156,7 @@ def stage(source: Measured, shared: Sample | None, metrics: Sequence[MetricInfo]
 def _other_means(grades: Sequence[Grade], metrics: Sequence[MetricInfo]) -> dict[str, float]:
     means = {}
     for metric in metrics:
-        having = [grade for grade in grades if metric.name in grade.values]
+        having = [grade for grade in grades if math.isfinite(grade.values.get(metric.name, math.nan))]
         if having:
             total = sum(grade.weight for grade in having)
             means[metric.name] = sum(grade.weight * grade.values[metric.name] for grade in having) / total
@@ -177,7 +180,9 @@ def _mean_seconds(answers: Sequence[Answer | Failure]) -> dict[str, float]:
     for answer in answered:
         for part in answer.replies if isinstance(answer, DialogueAnswer) else (answer,):
             for name, seconds in part.timings.items():
-                spent[name] += seconds / len(answered)
+                # Timings are a plugin's own: one that could not be taken is left out.
+                if isinstance(seconds, int | float) and math.isfinite(seconds):
+                    spent[name] += seconds / len(answered)
     return dict(spent)
 
 
@@ -200,7 +205,7 @@ def _step(between: Between, shared: Sample, percent: bool) -> Step:
     ends = between.first, between.second
     loss = shared.loss(*ends)
     lost, gained = shared.changes(*ends)
-    p = stats.mcnemar(lost, gained)
+    p, p_clustered = stats.mcnemar(lost, gained), shared.p_clustered(*ends)
     before = shared.mean(between.first)
     return Step(
         name=between.name,
@@ -208,12 +213,13 @@ def _step(between: Between, shared: Sample, percent: bool) -> Step:
         second=between.second,
         loss=loss,
         p=p,
+        p_clustered=p_clustered,
         lost=lost,
         gained=gained,
         relative=loss.value / before if before else None,
         retention=shared.retention(*ends),
-        verdict=loss_verdict(loss, p, lost + gained, percent),
-        clear=is_clear(loss, p),
+        verdict=loss_verdict(loss, p, p_clustered, lost + gained, percent),
+        clear=is_clear(loss, deciding(p, p_clustered)),
     )
 
 

@@ -34,28 +34,59 @@ def p_value(p: float) -> str:
 def is_clear(loss: Estimate, p: float) -> bool:
     """Interval and test agree that there is a difference.
 
-    Both, because with few items a bootstrap's interval is too narrow, and because the test knows
-    nothing of clusters.
+    Both, because with few items or clusters a bootstrap's interval is too narrow.
     """
     if loss.low is None or loss.high is None:
         return False
     return not loss.low <= 0 <= loss.high and p < SIGNIFICANT
 
 
-def loss_verdict(loss: Estimate, p: float, changed: int, percent: bool) -> str:
+def deciding(exact: float, clustered: float | None) -> float:
+    """The p that a claim rests on: the exact one takes items as independent, which some are not."""
+    return exact if clustered is None else clustered
+
+
+def _deciding_p(exact: float, clustered: float | None) -> str:
+    kind = "exact" if clustered is None else "clustered"
+    return f"{kind} p = {p_value(deciding(exact, clustered))}"
+
+
+def loss_verdict(loss: Estimate, exact: float, clustered: float | None, changed: int, percent: bool) -> str:
     """A step's loss as the predicate of a sentence."""
     if not changed:
         return "no loss shown: every item is worth the same"
-    size = f"{number(abs(loss.value), percent)}{' points' if percent else ''}"
+    size = _size(loss, percent)
     if loss.low is None or loss.high is None:
         return f"no interval from a single cluster: {'down' if loss.value > 0 else 'up'} {size}"
     if loss.low <= 0 <= loss.high:
         return f"no loss shown: the interval holds 0 ({interval(loss, percent)})"
-    if not is_clear(loss, p):
-        return f"not settled: {'down' if loss.value > 0 else 'up'} {size}, but exact p = {p_value(p)}"
-    ends = sorted((abs(loss.low), abs(loss.high)))
-    spread = f"({number(ends[0], percent)} to {number(ends[1], percent)})"
-    return f"{'loses' if loss.value > 0 else 'gains'} {size} {spread}"
+    if not is_clear(loss, deciding(exact, clustered)):
+        direction = "down" if loss.value > 0 else "up"
+        return f"not settled: {direction} {size}, but {_deciding_p(exact, clustered)}"
+    return f"{'loses' if loss.value > 0 else 'gains'} {size} ({_unsigned_interval(loss, percent)})"
+
+
+def pair_verdict(first: str, second: str, lead: Estimate, p_holm: float, percent: bool) -> str:
+    """Which of two models is better, as far as that is settled."""
+    better, other = (first, second) if lead.value > 0 else (second, first)
+    if lead.low is None or lead.high is None:
+        return f"{first} against {second}: no interval from a single cluster"
+    if lead.low <= 0 <= lead.high:
+        return f"{first} against {second}: no difference shown, the interval holds 0"
+    ahead = f"{better} ahead of {other} by {_size(lead, percent)} ({_unsigned_interval(lead, percent)})"
+    if not is_clear(lead, p_holm):
+        return f"{ahead}: not settled, adjusted p = {p_value(p_holm)}"
+    return f"{ahead}: settled"
+
+
+def _size(loss: Estimate, percent: bool) -> str:
+    return f"{number(abs(loss.value), percent)}{' points' if percent else ''}"
+
+
+def _unsigned_interval(loss: Estimate, percent: bool) -> str:
+    """Of a loss whose interval does not hold 0, whichever its sign."""
+    low, high = sorted((abs(loss.low or 0.0), abs(loss.high or 0.0)))
+    return f"{number(low, percent)} to {number(high, percent)}"
 
 
 def prior_verdict(estimate: Estimate, chance: float | None, higher_is_better: bool, percent: bool) -> str:
@@ -74,11 +105,10 @@ def prior_verdict(estimate: Estimate, chance: float | None, higher_is_better: bo
 def headline(model: str, step: Step, when: str, percent: bool) -> str:
     """The main step in a sentence: its claim first, its interval after."""
     loss = step.loss
-    size = f"{number(abs(loss.value), percent)}{' points' if percent else ''}"
+    size = _size(loss, percent)
     spread = f"95 % interval of the loss {interval(loss, percent)}"
     if step.clear:
-        low, high = sorted((abs(loss.low or 0.0), abs(loss.high or 0.0)))
-        ends = f"95 % interval {number(low, percent)} to {number(high, percent)}"
+        ends = f"95 % interval {_unsigned_interval(loss, percent)}"
         return f"{model} {'loses' if loss.value > 0 else 'gains'} {size} {when} ({ends})"
     if not step.lost + step.gained:
         return f"{model}: every item is worth the same {when}"
@@ -89,7 +119,8 @@ def headline(model: str, step: Step, when: str, percent: bool) -> str:
     if loss.high is not None and loss.low <= 0 <= loss.high:
         return f"{model}: no loss shown {when} ({told}, {spread})"
     change = "loss" if loss.value > 0 else "gain"
-    return f"{model}: a {change} of {size} {when} is not settled ({spread}, exact p = {p_value(step.p)})"
+    p = _deciding_p(step.p, step.p_clustered)
+    return f"{model}: a {change} of {size} {when} is not settled ({spread}, {p})"
 
 
 def stage_headline(model: str, stage: Stage, metric: str, percent: bool) -> str:

@@ -18,7 +18,7 @@ def embedded(report: Report, folder: Path, limit: int = MAX_BYTES) -> dict[str, 
 
     Args:
         report: whose clips.
-        folder: the run's, which paths of replies are relative to.
+        folder: the run's, which relative paths are relative to.
         limit: bytes of Opus in all.
     """
     files: dict[str, int | str] = {}
@@ -63,5 +63,4 @@ def _paths_of(row: ItemRow) -> Iterator[str]:
 
 
 def _clip(path: str, folder: Path) -> AudioClip:
-    inside = folder / path
-    return AudioClip.from_file(inside if inside.exists() else path)
+    return AudioClip.from_file(folder / path)

@@ -46,7 +46,13 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     console.print()
     for table in comparison.tables:
         _print_table(console, _model_table(table, comparison.percent))
-        _print_table(console, _pair_table(table, comparison.percent))
+        if table.pairs:
+            _print_table(console, _pair_table(table, comparison.percent))
+            for pair in table.pairs:
+                console.print(_text(pair.verdict, "bold" if pair.clear else ""))
+            console.print()
+    for note in comparison.notes:
+        console.print(_text(f"note: {note}", "dim"))
     for name, signature in comparison.signatures.items():
         console.print(_text(f"{name}: {signature}", "dim"), soft_wrap=True)
 
@@ -67,7 +73,14 @@ def _print_table(console: Console, table: Table) -> None:
 
 def _table(title: str, *columns: str, numbers: int) -> Table:
     """Left-aligned columns, then ``numbers`` right-aligned ones."""
-    table = Table(title=_text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+    table = Table(
+        title=_text(title, "bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        collapse_padding=True,
+        pad_edge=False,
+    )
     for place, column in enumerate(columns):
         right = place >= len(columns) - numbers
         table.add_column(_text(column), justify="right" if right else "left", no_wrap=right)
@@ -80,7 +93,8 @@ def _unit(percent: bool) -> str:
 
 def _stage_table(report: Report) -> Table:
     title = f"{report.metric.name}{_unit(report.percent)}, over {report.items_used} items"
-    table = _table(title, "", "stage", "value", "95 % interval", "valid", "ties", "cut", "WER", numbers=6)
+    columns = ("", "stage", "value", "95 % interval", "valid", "ties", "cut", "heard WER")
+    table = _table(title, *columns, numbers=6)
     for stage in report.stages:
         table.add_row(*map(_text, _stage_cells(stage, report.percent)))
     return table
@@ -100,10 +114,13 @@ def _stage_cells(stage: Stage, percent: bool) -> tuple[str, ...]:
 
 
 def _step_table(report: Report) -> Table:
-    table = _table("steps", "step", "finding", "lost", "gained", "exact p", "kept", numbers=4)
+    clustered = ("clustered",) if any(step.p_clustered is not None for step in report.steps) else ()
+    columns = ("step", "finding", "lost", "gained", "exact p", *clustered, "kept")
+    table = _table("steps", *columns, numbers=len(columns) - 2)
     for step in report.steps:
         kept = number(step.retention.value if step.retention else None, percent=True)
-        cells = (_step_name(step), step.verdict, step.lost, step.gained, p_value(step.p), kept)
+        tests = [p_value(p) for p in (step.p, step.p_clustered) if p is not None]
+        cells = (_step_name(step), step.verdict, step.lost, step.gained, *tests, kept)
         style = ("red" if step.loss.value > 0 else "green") if step.clear else ""
         table.add_row(*map(_text, cells), style=style)
     return table
@@ -174,8 +191,10 @@ def _model_table(table: ConditionTable, percent: bool) -> Table:
 
 
 def _pair_table(table: ConditionTable, percent: bool) -> Table:
-    columns = ("first against second", "lead", "95 % interval", "won", "lost", "p", "p (Holm)")
-    shown = _table("pairs", *columns, numbers=6)
+    clustered = ("clustered",) if any(pair.p_clustered is not None for pair in table.pairs) else ()
+    tests = ("exact p", *clustered, "Holm p")
+    columns = ("first against second", "lead", "95 % interval", "won", "lost", *tests)
+    shown = _table("pairs", *columns, numbers=len(columns) - 1)
     for pair in table.pairs:
         cells = (
             f"{pair.first} against {pair.second}",
@@ -183,7 +202,7 @@ def _pair_table(table: ConditionTable, percent: bool) -> Table:
             interval(pair.lead, percent),
             pair.first_better,
             pair.second_better,
-            p_value(pair.p),
+            *(p_value(p) for p in (pair.p, pair.p_clustered) if p is not None),
             p_value(pair.p_holm),
         )
         shown.add_row(*map(_text, cells))

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,13 +14,30 @@ import pytest
 from rich.console import Console
 
 from speechzoo.asks import ReplyAnswer
+from speechzoo.audio import AudioClip
 from speechzoo.gap import Report, compare, degradation
 from speechzoo.report import audio_store, html, json_file
 from speechzoo.report.terminal import print_comparison, print_report
-from speechzoo.run.records import Key
+from speechzoo.run.records import Key, RunItem, ShownAsk
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
-from tests.report.factory import S, T, full_run, item, put, results, run_file, scored, with_model_name
+from tests.report.factory import (
+    SS,
+    T0,
+    C,
+    S,
+    T,
+    full_run,
+    item,
+    put,
+    results,
+    run_file,
+    scored,
+    tone,
+    with_model_name,
+)
+
+ASK = ShownAsk(text="[audio]")
 
 HOSTILE = '<script>alert(1)</script></script>"><img src=x onerror=alert(2)>\x1b[31m[bold]\u2028=cmd()\u202e'
 
@@ -91,6 +109,20 @@ def test_the_terminal_shows_the_findings_in_eighty_columns(report: Report) -> No
     assert "\x1b" not in text
 
 
+def test_a_stage_is_one_line_in_eighty_columns() -> None:
+    """Otherwise: the table that people paste is torn apart where they paste it."""
+    names = [f"i{place:05d}" for place in range(1_000)]
+    stages = [
+        scored(stage, dict.fromkeys(names, 1.0), wers=dict.fromkeys(names, 0.1))
+        for stage in (T0, T, ("model", Condition.T2S), S, SS, C)
+    ]
+    items = [item(name).model_copy(update={"asks": dict.fromkeys(Condition, ASK)}) for name in names]
+    lines = [line.rstrip() for line in printed(degradation(results(items, *stages))).splitlines()]
+    start = next(place for place, line in enumerate(lines) if "heard WER" in line) + 2
+    assert [line.split()[0] for line in lines[start : start + 6]] == ["T0", "T", "TS", "S", "SS", "C"]
+    assert all(line.endswith(" 10.0") and "1000/1000" in line for line in lines[start : start + 6])
+
+
 def test_the_terminal_obeys_nothing_from_a_run(hostile: Report) -> None:
     out = io.StringIO()
     print_report(hostile, Console(file=out, width=200, force_terminal=True, color_system=None))
@@ -105,6 +137,7 @@ def test_a_comparison_is_printed(report: Report, folder: Path) -> None:
     out = io.StringIO()
     print_comparison(compare([run, with_model_name(run, "other[bold]", "b")]), Console(file=out, width=80))
     assert "other[bold]" in out.getvalue()
+    assert "no difference shown, the interval holds 0" in " ".join(out.getvalue().split())
     assert max(map(len, out.getvalue().splitlines())) <= 120  # signatures are never wrapped
 
 
@@ -172,6 +205,42 @@ def test_the_audio_budget_is_spent_on_the_largest_gaps(report: Report, folder: P
     assert all("audio not embedded: " in files[path] for path in files.keys() - embedded)
     worst = max(report.items, key=lambda row: abs(row.gap or 0))
     assert worst.asks[Condition.S2T].clips[0] in embedded
+
+
+def test_relative_paths_are_the_runs_and_clips_are_told_apart(tmp_path: Path) -> None:
+    """Otherwise: an item plays another item's recording, or a file that lies where the command was run."""
+    one, two = (tone(tmp_path / "run" / "audio" / f"{hertz}.flac", hertz) for hertz in (300, 400))
+    key = Key(role="model", item="b", condition=Condition.S2S)
+    spoken = dict([put(key, ReplyAnswer("x", AudioClip.from_bytes(two.encoded())), Grade({"accuracy": 1.0}))])
+    (tmp_path / "run" / "audio" / "400.flac").rename(tmp_path / "run" / "audio" / f"{two.digest}.flac")
+    asked = [_asking(item(name), clip) for name, clip in (("a", "audio/300.flac"), ("b", str(one.data)))]
+    found = audio_store.embedded(degradation(results(asked, spoken)), tmp_path / "run")
+    files, clips = found["files"], found["clips"]
+    assert isinstance(files, dict)
+    assert isinstance(clips, list)
+    assert files == {"audio/300.flac": 0, str(one.data): 0, f"audio/{two.digest}.flac": 1}
+    assert len(set(clips)) == 2
+
+
+def _asking(own: RunItem, clip: str) -> RunItem:
+    asks = {c: ask.model_copy(update={"clips": (clip,)}) for c, ask in own.asks.items() if ask.clips}
+    return own.model_copy(update={"asks": asks})
+
+
+def test_a_page_of_thousands_of_items_stays_small() -> None:
+    """Otherwise: the page of a full benchmark takes a browser down."""
+    names = [f"i{place:05d}" for place in range(6_000)]
+    text, speech = dict.fromkeys(names, 1.0), {name: 1.0 if name < "i05900" else -1.0 for name in names}
+    report = degradation(results(map(item, names), scored(T, text), scored(S, speech)))
+    start = time.process_time()
+    page = html.render(report, Path("nowhere"))
+    assert time.process_time() - start < 8  # about 1 s of an idle core
+    shown = [row["id"] for row in json.loads(Page(page).scripts["data"])["body"]["items"]]
+    assert len(shown) == 5_000
+    assert shown[-100:] == names[-100:], "the lost ones are all there"
+    assert "This page has 5,000 items, those that changed most; 1,000 are left out." in page
+    assert len(page) < 12_000_000
+    assert len(json_file.read(json_file.render(report)).items) == 6_000
 
 
 @pytest.mark.parametrize("margins", [{"a": 1.0, "b": -1.0}, {"a": "crashed", "b": "crashed"}, {}])

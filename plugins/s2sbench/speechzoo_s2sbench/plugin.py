@@ -20,6 +20,11 @@ PROMPT_STYLE = Parameter(
     "strings as in the reference code, or matched: the same prefix and space for text and speech",
     ("reference", "matched"),
 )
+PROMPT_LANG = Parameter(
+    "per_dataset",
+    "strings in the data's language, or Chinese as the reference script as shipped has them for English too",
+    ("per_dataset", "last_listed"),
+)
 NORMALISATION = Parameter(
     "token",
     "the log-likelihood is divided by tokens, by nothing (sum), by characters or by UTF-8 bytes",
@@ -39,6 +44,7 @@ def speechzoo_tasks() -> Sequence[TaskSpec]:
                 "ties": TIES,
                 "cmmlu_metric": CMMLU_METRIC,
                 "prompt_style": PROMPT_STYLE,
+                "prompt_lang": PROMPT_LANG,
                 "normalisation": NORMALISATION,
             },
         )

@@ -18,12 +18,15 @@ Language = Literal["en", "zh"]
 Ties = Literal["reference", "wrong", "half"]
 CmmluMetric = Literal["pairwise", "four_way"]
 PromptStyle = Literal["reference", "matched"]
+PromptLang = Literal["per_dataset", "last_listed"]
 Normalisation = Literal["token", "sum", "character", "byte"]
 
 PREFIX: dict[Language, str] = {
     "en": "Below is a segment of alternating speech and text content: ",
     "zh": "下面是一段语音和文本交错的内容：",
 }
+# The reference takes the strings of the last data set listed; the order it ships with ends in Chinese.
+LAST_LISTED: Language = "zh"
 SPACE: dict[Language, str] = {"en": " ", "zh": ""}
 
 TIE_WORTH: dict[Ties, dict[Part, float]] = {

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import mean
 
 from speechzoo import (
     Answer,
@@ -21,10 +22,12 @@ from speechzoo.jsonl import Row
 from speechzoo.weights import verify_files
 
 from speechzoo_s2sbench.protocol import (
+    LAST_LISTED,
     CmmluMetric,
     Language,
     Normalisation,
     Part,
+    PromptLang,
     PromptStyle,
     Ties,
     judge,
@@ -54,6 +57,7 @@ class S2SBenchMini:
         ties: Ties = "reference",
         cmmlu_metric: CmmluMetric = "pairwise",
         prompt_style: PromptStyle = "reference",
+        prompt_lang: PromptLang = "per_dataset",
         normalisation: Normalisation = "token",
     ) -> None:
         folder = setup.files()
@@ -62,15 +66,20 @@ class S2SBenchMini:
         self._ties = ties
         self._cmmlu_metric = cmmlu_metric
         self._prompt_style = prompt_style
+        self._prompt_language = LANGUAGE if prompt_lang == "per_dataset" else LAST_LISTED
         self._normalisation = normalisation
         self._items = (*_story_items(folder), *_choice_items(folder))
-        self.metrics = (Metric("accuracy", chance=self._chance()),)
+        self.metrics = (
+            Metric("accuracy", chance=self._chance()),
+            Metric("loss_right", higher_is_better=False, high=None),
+            Metric("loss_wrong", higher_is_better=False, high=None),
+        )
 
     def items(self) -> tuple[Item, ...]:
         return self._items
 
     def ask(self, item: Item, condition: Condition) -> ScoreAsk:
-        given = prompt(LANGUAGE, condition.speech_in, self._prompt_style)
+        given = prompt(self._prompt_language, condition.speech_in, self._prompt_style)
         first = item.data["first"]
         # Prefix and text are one string: split, their tokens would be those of neither mode.
         context = raw(given.prefix, item.data["clip"]) if condition.speech_in else raw(given.prefix + first)
@@ -86,7 +95,7 @@ class S2SBenchMini:
         right = losses.pop(item.data["right"])
         verdict = judge(right, losses, item.data["part"], self._ties, self._metric_of(item))
         return Grade(
-            values={"accuracy": sum(verdict.credits) / len(verdict.credits)},
+            values={"accuracy": mean(verdict.credits), "loss_right": right, "loss_wrong": mean(losses)},
             weight=len(verdict.credits),
             tie=verdict.tie,
             details={"loss_right": right, "loss_wrong": losses, "margin": min(losses) - right},

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from speechzoo import AudioClip, Condition, ContinuationScore, Item, ScoreAnswer, Setup, SpeechzooError
+from speechzoo import AudioClip, Condition, ContinuationScore, Grade, Item, ScoreAnswer, Setup, SpeechzooError
 from speechzoo.asks import checked, spoken_text
 from speechzoo.registry import read_registry
 from speechzoo.weights import verify_files
@@ -118,6 +118,35 @@ def test_matched_prompts_give_both_modes_the_same_words() -> None:
     assert text.continuations == speech.continuations
     assert text.context[0].parts == (PREFIX + item.data["first"],)
     assert speech.context[0].parts == (PREFIX, item.data["clip"])
+
+
+def test_the_last_listed_language_gives_english_the_chinese_strings() -> None:
+    """Otherwise: English figures made with the reference script as shipped cannot be made again."""
+    task = S2SBenchMini(Setup("s2sbench-mini", MINI), prompt_lang="last_listed")
+    item = item_of(task, "stories")
+    text, speech = task.ask(item, Condition.T2T), task.ask(item, Condition.S2T)
+    assert text.context[0].parts == (item.data["first"],)
+    assert speech.context[0].parts == ("下面是一段语音和文本交错的内容：", item.data["clip"])
+    assert text.continuations == speech.continuations == tuple(item.data["continuations"])
+
+
+def test_mean_losses_are_the_references(task: S2SBenchMini) -> None:
+    """Otherwise: the losses beside an accuracy are means over something else than in the reference."""
+    assert [metric.name for metric in task.metrics] == ["accuracy", "loss_right", "loss_wrong"]
+    story, choice = item_of(task, "stories"), item_of(task, "choices")
+    losses = [2.0, 1.5, 1.0]
+    losses.insert(choice.data["right"], 1.0)
+    grades = [
+        task.grade(story, Condition.T2T, answer(3.0, 2.0)),
+        task.grade(choice, Condition.T2T, answer(*losses)),
+    ]
+    assert all(isinstance(grade, Grade) for grade in grades)
+    means = {
+        name: sum(grade.weight * grade.values[name] for grade in grades)
+        / sum(grade.weight for grade in grades)
+        for name in ("loss_right", "loss_wrong")
+    }
+    assert means == {"loss_right": (3.0 + 3 * 1.0) / 4, "loss_wrong": (2.0 + 2.0 + 1.5 + 1.0) / 4}
 
 
 def test_a_question_is_three_comparisons(task: S2SBenchMini) -> None:

@@ -40,7 +40,7 @@ class SpokenQAMini:
         # Open answers: a random one is right next to never.
         Metric("exist", chance=0.0),
         Metric("normalised", chance=0.0),
-        Metric("wer", higher_is_better=False, high=None),
+        Metric("reply_wer", higher_is_better=False, high=None),
     )
 
     def __init__(self, setup: Setup, *, instruction: str = "", max_tokens: int = 48) -> None:
@@ -75,7 +75,7 @@ class SpokenQAMini:
             "normalised": float(matches(graded, answers, normalised_tokens)),
         }
         if condition.speech_out and answer.text and has_words(answer.text):
-            values["wer"] = word_error_rate(answer.text, graded)
+            values["reply_wer"] = word_error_rate(answer.text, graded)
         heard = {"transcript": graded} if condition.speech_out else {}
         return Grade(values, details={**heard, "answers": answers})
 

@@ -121,7 +121,7 @@ def test_a_spoken_reply_is_graded_by_what_is_heard() -> None:
     task, ears = made("It is powers.")
     for _ in range(2):
         outcome = graded(task, Condition.T2S, ReplyAnswer("It is Paris.", clip=silence(1.0)))
-    assert values(outcome) == {"exist": 0.0, "normalised": 0.0, "wer": pytest.approx(1 / 3)}
+    assert values(outcome) == {"exist": 0.0, "normalised": 0.0, "reply_wer": pytest.approx(1 / 3)}
     assert isinstance(outcome, Grade)
     assert outcome.details == {"transcript": "It is powers.", "answers": ["Paris"]}
     assert ears.loaded == 1

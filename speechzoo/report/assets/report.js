@@ -42,7 +42,7 @@
       found.push({ key: `stage ${stage}`, title: stage, numeric: true, value: (item) => cell(item, stage).value, show: (v, item) => (v === null || v === undefined ? cell(item, stage).invalid || "–" : number(v)) });
     }
     if (items.some((item) => wer(item) !== null)) {
-      found.push({ key: "wer", title: "WER, %", numeric: true, value: wer, show: (v) => (v === null ? "–" : (100 * v).toFixed(0)) });
+      found.push({ key: "wer", title: "heard WER, %", numeric: true, value: wer, show: (v) => (v === null ? "–" : (100 * v).toFixed(0)) });
     }
     return found;
   }
