@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 from speechzoo.audio import AudioClip
 from speechzoo.dialogue import Dialogue, Message, Part, clips_of
 
+# A probability rounded up in low precision may have a logarithm a little above 0.
+ROUNDING = 1e-2
+
 
 @dataclass(frozen=True)
 class ScoreAsk:
@@ -229,7 +232,9 @@ def _checked_score(ask: ScoreAsk, answer: Answer) -> Answer | Failure:
             return Failure("empty_continuation", f"no token in the continuation {continuation!r}")
         if not math.isfinite(score.log_likelihood):
             return Failure("non_finite", f"log-likelihood {score.log_likelihood} for {continuation!r}")
-    return answer
+        if score.log_likelihood > ROUNDING:
+            return Failure("impossible_score", f"log-likelihood {score.log_likelihood} is above 0")
+    return _timed(answer)
 
 
 def _checked_reply(answer: Answer, speech: bool) -> Answer | Failure:
@@ -239,6 +244,12 @@ def _checked_reply(answer: Answer, speech: bool) -> Answer | Failure:
         return Failure("no_speech", "a spoken reply was asked, the model gave none")
     if not speech and answer.text is None:
         return Failure("no_text", "a text reply was asked, the model gave none")
+    return _timed(answer)
+
+
+def _timed(answer: ScoreAnswer | ReplyAnswer) -> Answer | Failure:
+    if not all(math.isfinite(seconds) for seconds in answer.timings.values()):
+        return Failure("non_finite", f"timings {answer.timings}")
     return answer
 
 

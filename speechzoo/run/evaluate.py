@@ -1,76 +1,39 @@
 """A run from end to end: plan, answers, grades. Each step resumes from what lies in the folder."""
 
-import hashlib
-import json
-import platform
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, requires, version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from packaging.requirements import Requirement
-
 from speechzoo import __version__
 from speechzoo.asks import Answer, Failure
-from speechzoo.errors import SpeechzooError, StoreError
+from speechzoo.errors import ItemError, SpeechzooError
 from speechzoo.loading import Component, load
 from speechzoo.plugins import Plugins
 from speechzoo.registry import DataEntry
+from speechzoo.run.describe import describe, digest, refuse_another_run, refuse_another_signature
 from speechzoo.run.executors.local import Loading, LocalExecutor
 from speechzoo.run.grade import grade_answers
-from speechzoo.run.plan import Plan, Work, choose_items, make_plan, pack, unable
-from speechzoo.run.progress import Progress
-from speechzoo.run.records import (
-    AnswerRecord,
-    Key,
-    MetricInfo,
-    Role,
-    RunFile,
-    RunItem,
-    SystemInfo,
-    TaskInfo,
-    answer_to_json,
+from speechzoo.run.plan import (
+    Asks,
+    Plan,
+    Work,
+    ask_all,
+    choose_items,
+    clips_in_memory,
+    lacking,
+    make_plan,
+    pack,
 )
+from speechzoo.run.progress import Progress
+from speechzoo.run.records import AnswerRecord, Key, Role, RunFile, RunItem, answer_to_json, keep_clip
+from speechzoo.run.request import Request
 from speechzoo.run.results import valid_answers
-from speechzoo.run.signature import read_signature, write_settings, write_signature
 from speechzoo.run.store import Store, read_run
-from speechzoo.specs import Condition, JsonObject
+from speechzoo.specs import Condition
 from speechzoo.task import Item, Task
 
-
-@dataclass(frozen=True)
-class Request:
-    """What a user asks for.
-
-    Attributes:
-        systems: the model under test and, where wanted, its base text LLM and a rival.
-        task: what to measure.
-        conditions: None means all that the task offers and the model can do.
-        limit: number of items, None for all.
-        device: ``cpu``, ``cuda``, ``cuda:1``.
-        dtype: of the weights.
-        seed: of every random choice.
-        out: the run's folder; None makes one under ``runs/`` named after what is run.
-        batch_tokens: estimated tokens a batch.
-        time_limit: seconds a batch may take before its worker is taken for hung.
-        notes: remarks that belong into the report.
-        signature: fields of a signature line the run must be equal to.
-    """
-
-    systems: Mapping[Role, Component]
-    task: Component
-    conditions: tuple[Condition, ...] | None = None
-    limit: int | None = None
-    device: str = "cpu"
-    dtype: str = "float32"
-    seed: int = 0
-    out: Path | None = None
-    batch_tokens: int = 2048
-    time_limit: float = 600.0
-    notes: tuple[str, ...] = ()
-    signature: Mapping[str, str] = field(default_factory=dict)
+# Failures of the machine rather than of the item: a later call tries them again.
+MACHINE_FAILURES = {"model_error", "out_of_memory", "timed_out", "worker_died"}
 
 
 def evaluate(request: Request, plugins: Plugins, progress: Progress) -> Path:
@@ -81,31 +44,93 @@ def evaluate(request: Request, plugins: Plugins, progress: Progress) -> Path:
     """
     for component in (*request.systems.values(), request.task):
         component.require()
-    task = cast(Task, load(request.task, seed=request.seed))
-    items = choose_items(task.items(), request.limit, request.seed)
-    conditions, notes = _conditions(request, task, items)
-    systems = _conditions_of_systems(request, conditions)
-    plan = make_plan(task, items, conditions, systems, request.seed)
-    run = _run_file(
-        request, task, systems, conditions, (*request.notes, *notes, *_count_notes(request, items))
-    )
-    _refuse_another_signature(request.signature, read_signature(run.signature))
+    task = cast(Task, load(request.task, request.device, seed=request.seed))
+    items = choose_items(_items(request, task), request.limit, request.seed)
+    asks, systems, notes = _asks(request, task, items)
+    plan = make_plan(asks, items, systems, request.seed)
+    run = describe(request, task, systems, (*request.notes, *notes, *_count_notes(request, items)))
+    refuse_another_signature(request.signature, run)
     folder = request.out or Path("runs") / _folder_name(request, run)
     if (folder / "run.json").exists():
-        _refuse_another_run(folder, read_run(folder), run)
+        refuse_another_run(folder, read_run(folder), run)
     planned = _planned_items(request, plan)
     with Store(folder) as store:
         for notice in store.notices:
             progress.say(notice)
         store.write_plan(run, planned)
+        for clip in clips_in_memory(plan):
+            keep_clip(clip, store.audio)
         plugins.emit("speechzoo_run_started", folder=folder, run=run.model_dump(mode="json"))
         for role in systems:
             if works := [work for work in plan.works if work.key.role == role]:
-                answered = valid_answers(planned, store.answers())
+                answered = {} if request.fresh else _final(valid_answers(planned, store.answers()))
                 _answer_all(request, works, answered, store, plugins, progress)
         answers = valid_answers(planned, store.answers())
         grade_answers(store, task, run.task.identity, plan, answers, progress)
     return folder
+
+
+def _items(request: Request, task: Task) -> list[Item]:
+    try:
+        return list(task.items())
+    except ItemError as error:
+        raise SpeechzooError(f"{request.task.name}: {error}") from error
+
+
+def _asks(
+    request: Request, task: Task, items: list[Item]
+) -> tuple[Asks, dict[Role, tuple[Condition, ...]], list[str]]:
+    """What is asked, and of which system under which conditions; notes say what had to be left out.
+
+    The base is a text LLM and gives T0; the rival listens and gives C.
+
+    Raises:
+        SpeechzooError: a condition the user named, or every one, is beyond the task or a system.
+    """
+    wanted = request.conditions or task.conditions
+    for condition in wanted:
+        if condition not in task.conditions:
+            offered = ", ".join(task.conditions)
+            raise SpeechzooError(f"{request.task.name} has no condition {condition}; it has: {offered}")
+    asks = ask_all(task, items, wanted)
+    candidates: dict[Role, tuple[Condition, ...]] = {
+        "model": wanted,
+        "base": (Condition.T2T,),
+        "rival": (Condition.S2T,),
+    }
+    systems: dict[Role, tuple[Condition, ...]] = {}
+    notes: list[str] = []
+    for role, conditions in candidates.items():
+        if role not in request.systems:
+            continue
+        able, told = _able(request.systems[role], asks, [c for c in conditions if c in wanted])
+        notes += told
+        if told and (role == "rival" or (role == "model" and (request.conditions or not able))):
+            raise SpeechzooError("\n".join(told))
+        if able:
+            systems[role] = able
+    return asks, systems, notes
+
+
+def _able(
+    component: Component, asks: Asks, conditions: Sequence[Condition]
+) -> tuple[tuple[Condition, ...], list[str]]:
+    """The conditions a system can be asked under, and why not under the others."""
+    able, told = [], []
+    for condition in conditions:
+        if missing := lacking(asks, condition, component.capabilities):
+            needs = ", ".join(sorted(missing))
+            told.append(f"{condition} cannot be asked: {component.name} does not declare {needs}")
+        else:
+            able.append(condition)
+    return tuple(able), told
+
+
+def _final(answers: Mapping[Key, AnswerRecord]) -> dict[Key, AnswerRecord]:
+    """Answers that stand; where the machine failed, another try may succeed."""
+    return {
+        key: record for key, record in answers.items() if record.answer.get("reason") not in MACHINE_FAILURES
+    }
 
 
 def _answer_all(
@@ -150,152 +175,9 @@ def _planned_items(request: Request, plan: Plan) -> list[RunItem]:
 
 def _basis(request: Request, work: Work) -> str:
     """Digest of the ask and of everything about the system that can change its answer."""
-    system = [request.systems[work.key.role].identity(), request.dtype, request.seed]
-    return _digest([system, work.digest])[:32]
-
-
-def _conditions(request: Request, task: Task, items: list[Item]) -> tuple[tuple[Condition, ...], list[str]]:
-    model = request.systems["model"]
-    wanted = request.conditions or task.conditions
-    able: list[Condition] = []
-    notes = []
-    for condition in wanted:
-        if condition not in task.conditions:
-            offered = ", ".join(task.conditions)
-            raise SpeechzooError(f"{request.task.name} has no condition {condition}; it has: {offered}")
-        lacking = unable(task, items[0], condition, model.capabilities)
-        if not lacking:
-            able.append(condition)
-            continue
-        told = f"{condition} cannot be asked: {model.name} does not declare {', '.join(sorted(lacking))}"
-        if request.conditions:
-            raise SpeechzooError(told)
-        notes.append(told)
-    if not able:
-        raise SpeechzooError("\n".join(notes))
-    return tuple(able), notes
-
-
-def _conditions_of_systems(
-    request: Request, conditions: tuple[Condition, ...]
-) -> dict[Role, tuple[Condition, ...]]:
-    """The base is a text LLM and gives T0; the rival listens and gives C."""
-    kept: dict[Role, tuple[Condition, ...]] = {"model": conditions}
-    if "base" in request.systems and Condition.T2T in conditions:
-        kept["base"] = (Condition.T2T,)
-    if "rival" in request.systems and Condition.S2T in conditions:
-        kept["rival"] = (Condition.S2T,)
-    return kept
-
-
-def _run_file(
-    request: Request,
-    task: Task,
-    systems: Mapping[Role, tuple[Condition, ...]],
-    conditions: tuple[Condition, ...],
-    notes: tuple[str, ...],
-) -> RunFile:
-    infos = {role: _system_info(request.systems[role], request.dtype, systems[role]) for role in systems}
-    about = _task_info(request.task, task)
-    identity = {
-        "systems": {role: info.identity for role, info in infos.items()},
-        "task": [about.identity, about.version],
-        "dtype": request.dtype,
-        "seed": request.seed,
-    }
-    return RunFile(
-        speechzoo=__version__,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        fingerprint=_digest(identity)[:16],
-        signature=signature_of(request, about, conditions),
-        task=about,
-        systems=infos,
-        conditions=conditions,
-        limit=request.limit,
-        seed=request.seed,
-        device=request.device,
-        environment=_environment(request),
-        notes=notes,
-    )
-
-
-def signature_of(request: Request, about: TaskInfo, conditions: tuple[Condition, ...]) -> str:
-    """The line that names, pins and re-runs a result."""
-    model, rival = request.systems["model"], request.systems.get("rival")
-    changed = {f"model.{key}": value for key, value in _changed(model).items()}
-    changed |= {f"task.{key}": value for key, value in _changed(request.task).items()}
-    return write_signature(
-        {
-            "task": request.task.name,
-            "version": about.version,
-            "data": request.task.revision[:8],
-            "model": model.name,
-            "revision": _digest(model.identity())[:8],
-            "rival": rival.name if rival else "",
-            "conditions": ",".join(conditions),
-            "limit": str(request.limit) if request.limit else "",
-            "set": write_settings(changed),
-            "dtype": request.dtype,
-            "seed": str(request.seed),
-            "speechzoo": __version__,
-        }
-    )
-
-
-def _system_info(component: Component, dtype: str, conditions: tuple[Condition, ...]) -> SystemInfo:
-    entry = component.entry
-    return SystemInfo(
-        identity=component.identity(),
-        summary=entry.summary if entry else component.spec.summary,
-        licence=entry.licence if entry else "unknown",
-        changed=_changed(component),
-        dtype=dtype,
-        conditions=conditions,
-    )
-
-
-def _task_info(component: Component, task: Task) -> TaskInfo:
-    entry = component.entry
-    return TaskInfo(
-        identity=component.identity(),
-        version=task.version,
-        summary=component.spec.summary,
-        licence=entry.licence if entry else "unknown",
-        citation=entry.citation if isinstance(entry, DataEntry) else "",
-        changed=_changed(component),
-        metrics=tuple(
-            MetricInfo(
-                name=metric.name,
-                chance=metric.chance,
-                higher_is_better=metric.higher_is_better,
-                low=metric.low,
-                high=metric.high,
-            )
-            for metric in task.metrics
-        ),
-    )
-
-
-def _changed(component: Component) -> dict[str, str | int | float | bool]:
-    parts = {role: part.name for role, part in component.parts.items()}
-    return {key: {**component.parameters, **parts}[key] for key in component.changed}
-
-
-def _environment(request: Request) -> dict[str, str]:
-    """Versions of the plugins at work and of what they directly require."""
-    plugins = {
-        part.package.split()[0]
-        for component in (*request.systems.values(), request.task)
-        for part in component.whole()
-    }
-    needed = {Requirement(line).name for name in plugins for line in requires(name) or ()}
-    versions = {"python": platform.python_version(), "platform": platform.platform()}
-    for name in sorted(plugins | needed | {"speechzoo", "torch", "transformers"}):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:  # an extra that is not installed
-            continue
-    return versions
+    identity = request.systems[work.key.role].identity()
+    system = [identity, request.dtype, request.seed, request.device_kind, __version__]
+    return digest([system, work.digest])[:32]
 
 
 def _count_notes(request: Request, items: list[Item]) -> list[str]:
@@ -309,42 +191,8 @@ def _count_notes(request: Request, items: list[Item]) -> list[str]:
 
 def _folder_name(request: Request, run: RunFile) -> str:
     name = f"{request.systems['model'].name}--{request.task.name}--{run.fingerprint[:8]}"
+    if request.conditions:
+        name += f"--{'-'.join(request.conditions)}"
+    if request.limit:
+        name += f"--limit{request.limit}"
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
-
-
-def _refuse_another_run(folder: Path, old: RunFile, new: RunFile) -> None:
-    """A folder belongs to one model and one task; anything else is decided answer by answer."""
-    fields: dict[str, tuple[object, object]] = {
-        "model": (old.systems["model"].identity, new.systems["model"].identity),
-        "dtype": (old.systems["model"].dtype, new.systems["model"].dtype),
-        "task": (old.task.identity["name"], new.task.identity["name"]),
-        "seed": (old.seed, new.seed),
-    }
-    differing = [difference for name, (a, b) in fields.items() for difference in _differences(name, a, b)]
-    if differing:
-        told = "\n  ".join(differing)
-        raise StoreError(f"{folder} holds another run; choose another --out. What differs:\n  {told}")
-
-
-def _refuse_another_signature(wanted: Mapping[str, str], found: Mapping[str, str]) -> None:
-    differing = [
-        f"{name}: {value} in the signature, {found.get(name, 'nothing')} here"
-        for name, value in wanted.items()
-        if found.get(name) != value
-    ]
-    if differing:
-        raise SpeechzooError("this is not what the signature names:\n  " + "\n  ".join(differing))
-
-
-def _differences(name: str, old: object, new: object) -> list[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        return [
-            line
-            for key in sorted({*old, *new})
-            for line in _differences(f"{name}.{key}", old.get(key), new.get(key))
-        ]
-    return [] if old == new else [f"{name}: {old} there, {new} now"]
-
-
-def _digest(value: JsonObject | list[object]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

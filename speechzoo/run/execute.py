@@ -17,14 +17,18 @@ from speechzoo.asks import (
     checked,
 )
 from speechzoo.dialogue import Dialogue, Message
-from speechzoo.errors import ItemError
+from speechzoo.errors import ItemError, SetupError
 from speechzoo.model import Model
 
 AnyAsk = TypeVar("AnyAsk", ScoreAsk, ReplyAsk, DialogueAsk)
 
 
 def answer_batch(model: Model, asks: Sequence[Ask]) -> list[Answer | Failure]:
-    """One answer or failure for each ask, in order, checked against the ask."""
+    """One answer or failure for each ask, in order, checked against the ask.
+
+    Raises:
+        SetupError: the machine lacks something the model needs.
+    """
     answers: dict[int, Answer | Failure] = {}
     for kind, method in (
         (ScoreAsk, model.score),
@@ -50,6 +54,8 @@ def _isolating(
         if len(answers) != len(asks):
             raise RuntimeError(f"{len(asks)} asks were given, {len(answers)} answers came back")
         return answers
+    except SetupError:  # this machine cannot run the model: no item's fault
+        raise
     except ItemError as error:
         failure = Failure(error.reason, error.detail)
     except Exception as error:  # an adapter may raise anything; the item is invalid, the run goes on

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from speechzoo.asks import Answer, Failure, heard_by, spoken_text
-from speechzoo.errors import ItemError
+from speechzoo.errors import ItemError, SetupError
 from speechzoo.run.plan import Plan, Work
 from speechzoo.run.progress import Progress
 from speechzoo.run.records import AnswerRecord, GradeRecord, Key, answer_from_json
@@ -72,11 +75,30 @@ def _outcome(task: Task, plan: Plan, work: Work, answer: Answer | Failure) -> Gr
     if isinstance(answer, Failure):
         return answer
     try:
-        return task.grade(plan.items[work.key.item], work.key.condition, answer)
+        return _sound(task.grade(plan.items[work.key.item], work.key.condition, answer))
+    except SetupError:  # this machine cannot grade: no item's fault
+        raise
     except ItemError as error:
         return Failure(error.reason, error.detail)
     except Exception as error:  # a task's fault on one item is that item's outcome, counted and shown
         return Failure("grading_error", f"{type(error).__name__}: {error}")
+
+
+def _sound(outcome: Grade | Failure) -> Grade | Failure:
+    """The outcome in plain finite numbers and JSON, whatever library the task computed it with."""
+    if isinstance(outcome, Failure):
+        return outcome
+    values = {name: float(value) for name, value in outcome.values.items()}
+    weight = float(outcome.weight)
+    if not all(map(math.isfinite, (*values.values(), weight))):
+        return Failure("non_finite", f"the task graded {values} with weight {weight}")
+    written = json.dumps(dict(outcome.details), ensure_ascii=False, default=_plain)
+    details = json.loads(written.encode("utf-8", "replace"), parse_constant=lambda _: None)
+    return Grade(values, weight, bool(outcome.tie), details)
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def _wer(work: Work, answer: Answer | Failure) -> float | None:

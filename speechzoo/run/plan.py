@@ -1,8 +1,10 @@
 """Items x conditions x systems -> work; refuses what a system cannot do before anything loads."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 
 from speechzoo.asks import (
@@ -20,7 +22,7 @@ from speechzoo.audio import AudioClip, silence
 from speechzoo.dialogue import clips_of, parts_of
 from speechzoo.errors import ItemError, SpeechzooError
 from speechzoo.model import required_capabilities
-from speechzoo.run.records import Key, Role, RunItem, ShownAsk, Variant
+from speechzoo.run.records import Key, Role, RunItem, ShownAsk, Variant, clip_file_name
 from speechzoo.specs import Capability, Condition
 from speechzoo.task import Item, Task
 
@@ -65,13 +67,19 @@ class Plan:
     failures: Mapping[Key, Failure]
 
 
+Asks = Mapping[tuple[str, Condition], Ask | Failure]
+"""What a task asks, by item and condition; a failure where it cannot."""
+
+
 def choose_items(items: Iterable[Item], limit: int | None, seed: int) -> list[Item]:
     """All items, or a random sample that grows with the limit: those of 10 are among those of 50.
 
     Raises:
-        SpeechzooError: two items have one id, or there are none.
+        SpeechzooError: two items have one id, an item is malformed, or there are none.
     """
     everything = list(items)
+    for item in everything:
+        _check_item(item)
     ids = [item.id for item in everything]
     if not ids:
         raise SpeechzooError("the task has no items")
@@ -83,30 +91,36 @@ def choose_items(items: Iterable[Item], limit: int | None, seed: int) -> list[It
     return [item for item in everything if item.id in chosen]
 
 
+def ask_all(task: Task, items: Sequence[Item], conditions: Sequence[Condition]) -> Asks:
+    """Every item under every condition; what cannot be asked, and why."""
+    return {(item.id, condition): _ask(task, item, condition) for item in items for condition in conditions}
+
+
+def lacking(asks: Asks, condition: Condition, able: Collection[Capability]) -> set[Capability]:
+    """What a system would have to be able to do, and is not, for all asks of a condition."""
+    needed: set[Capability] = set()
+    for (_, own_condition), ask in asks.items():
+        if own_condition == condition and not isinstance(ask, Failure):
+            needed |= required_capabilities(ask)
+    return needed - set(able)
+
+
 def make_plan(
-    task: Task,
-    items: Sequence[Item],
-    conditions: Sequence[Condition],
-    systems: Mapping[Role, Collection[Condition]],
-    seed: int,
+    asks: Asks, items: Sequence[Item], systems: Mapping[Role, Collection[Condition]], seed: int
 ) -> Plan:
     """Every ask of every system.
 
     Args:
-        task: what is measured.
+        asks: see `ask_all`.
         items: see `choose_items`.
-        conditions: of the model under test.
-        systems: which of these conditions each system is asked under.
+        systems: which conditions each system is asked under; the model's are those of the run.
         seed: of the probe's choice of items.
     """
-    asks: dict[tuple[str, Condition], Ask | Failure] = {
-        (item.id, condition): _ask(task, item, condition) for item in items for condition in conditions
-    }
     works: list[Work] = []
     failures: dict[Key, Failure] = {}
-    for role, own_conditions in systems.items():
+    for role, conditions in systems.items():
         for (item_id, condition), ask in asks.items():
-            if condition not in own_conditions:
+            if condition not in conditions:
                 continue
             key = Key(role=role, item=item_id, condition=condition)
             if isinstance(ask, Failure):
@@ -117,16 +131,17 @@ def make_plan(
     works += _probe(asks, items, systems, seed)
     return Plan(
         items={item.id: item for item in items},
-        shown=tuple(_shown(item, conditions, asks) for item in items),
+        shown=tuple(_shown(item, systems["model"], asks) for item in items),
         works=tuple(works),
         failures=failures,
     )
 
 
-def unable(task: Task, item: Item, condition: Condition, able: Collection[Capability]) -> set[Capability]:
-    """What a system would have to be able to do, and is not, to be asked under a condition."""
-    ask = task.ask(item, condition)
-    return set(required_capabilities(ask)) - set(able)
+def clips_in_memory(plan: Plan) -> Iterator[AudioClip]:
+    """The clips of planned items that are no files: a run keeps them, so that reports can play them."""
+    for work in plan.works:
+        if not work.key.variant:
+            yield from (clip for clip in clips_of(dialogue_of(work.ask)) if isinstance(clip.data, bytes))
 
 
 def pack(works: Sequence[Work], budget: int) -> list[list[Work]]:
@@ -156,7 +171,22 @@ def _ask(task: Task, item: Item, condition: Condition) -> Ask | Failure:
             _ = clip.header  # a bad file is known before a model is loaded
     except ItemError as error:
         return Failure(error.reason, error.detail)
+    except Exception as error:  # a task's fault on one item is that item's outcome, counted and shown
+        return Failure("ask_error", f"{type(error).__name__}: {error}")
     return ask
+
+
+def _check_item(item: Item) -> None:
+    if not isinstance(item.id, str) or not item.id.isprintable() or not item.id:
+        raise SpeechzooError(f"an item's id is a printable text, not {item.id!r}")
+    if not isinstance(item.attributes, Mapping):
+        raise SpeechzooError(f"item {item.id!r}: attributes are a mapping, not {item.attributes!r}")
+    for name, value in item.attributes.items():
+        good = isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+        if not good:
+            raise SpeechzooError(
+                f"item {item.id!r}: attribute {name!r} is a text or finite number, not {value!r}"
+            )
 
 
 def _work(key: Key, ask: Ask) -> Work:
@@ -173,9 +203,7 @@ def _cost(ask: Ask) -> int:
     return max(1, characters // CHARACTERS_A_TOKEN + int(seconds * AUDIO_TOKENS_A_SECOND) + extra)
 
 
-def _prior(
-    asks: Mapping[tuple[str, Condition], Ask | Failure], systems: Mapping[Role, Collection[Condition]]
-) -> list[Work]:
+def _prior(asks: Asks, systems: Mapping[Role, Collection[Condition]]) -> list[Work]:
     """The model's choice among the continuations without the context: what the endings give away."""
     if Condition.T2T not in systems["model"]:
         return []
@@ -187,7 +215,7 @@ def _prior(
 
 
 def _probe(
-    asks: Mapping[tuple[str, Condition], Ask | Failure],
+    asks: Asks,
     items: Sequence[Item],
     systems: Mapping[Role, Collection[Condition]],
     seed: int,
@@ -198,27 +226,35 @@ def _probe(
     asked = {
         item.id: ask
         for item in items
-        if isinstance(ask := asks[item.id, Condition.S2T], ScoreAsk | ReplyAsk) and clips_of(dialogue_of(ask))
+        if isinstance(ask := asks[item.id, Condition.S2T], ScoreAsk | ReplyAsk) and _heard(ask)
     }
     chosen = _shuffled(list(asked), seed)[:PROBE_ITEMS]
-    if len(chosen) < 2:
-        return []
     works = []
-    for item_id, other_id in zip(chosen, chosen[1:] + chosen[:1], strict=True):
-        other = clips_of(dialogue_of(asked[other_id]))[0]
-        changed: dict[Variant, Ask] = {
-            "silence": with_clips(asked[item_id], lambda clip: silence(clip.seconds)),
-            "swapped": with_clips(asked[item_id], lambda clip, other=other: other),  # type: ignore[misc]
-        }
-        for variant, ask in changed.items():
-            key = Key(role="model", item=item_id, condition=Condition.S2T, variant=variant)
-            works.append(_work(key, ask))
+    for place, item_id in enumerate(chosen):
+        others = (asked[name] for name in chosen[place + 1 :] + chosen[:place])
+        own = {clip.digest for clip in _heard(asked[item_id])}
+        # Several items may share one recording: hearing that one again would prove nothing.
+        other = next((clip for ask in others for clip in _heard(ask) if clip.digest not in own), None)
+        if other is not None:
+            works.append(_varied(item_id, "silence", asked[item_id], lambda clip: silence(clip.seconds)))
+            works.append(_varied(item_id, "swapped", asked[item_id], partial(_instead, other)))
     return works
 
 
-def _shown(
-    item: Item, conditions: Sequence[Condition], asks: Mapping[tuple[str, Condition], Ask | Failure]
-) -> RunItem:
+def _heard(ask: Ask) -> tuple[AudioClip, ...]:
+    return clips_of(dialogue_of(ask))
+
+
+def _instead(other: AudioClip, _own: AudioClip) -> AudioClip:
+    return other
+
+
+def _varied(item_id: str, variant: Variant, ask: Ask, change: Callable[[AudioClip], AudioClip]) -> Work:
+    key = Key(role="model", item=item_id, condition=Condition.S2T, variant=variant)
+    return _work(key, with_clips(ask, change))
+
+
+def _shown(item: Item, conditions: Collection[Condition], asks: Asks) -> RunItem:
     shown: dict[Condition, ShownAsk] = {}
     failures: dict[Condition, tuple[str, str]] = {}
     for condition in conditions:
@@ -242,9 +278,15 @@ def _shown_ask(ask: Ask) -> ShownAsk:
     return ShownAsk(
         text=text,
         continuations=ask.continuations if isinstance(ask, ScoreAsk) else (),
-        clips=tuple(clip.name for clip in clips_of(messages)),
+        clips=tuple(_clip_path(clip) for clip in clips_of(messages)),
         spoken=spoken_text(ask),
     )
+
+
+def _clip_path(clip: AudioClip) -> str:
+    if isinstance(clip.data, bytes):
+        return f"audio/{clip_file_name(clip)}"
+    return str(clip.data.absolute())
 
 
 def _shuffled(ids: Sequence[str], seed: int) -> list[str]:

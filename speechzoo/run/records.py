@@ -23,6 +23,7 @@ from speechzoo.asks import (
     ScoreAnswer,
 )
 from speechzoo.audio import AudioClip
+from speechzoo.run.files import write_whole
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
 
@@ -89,7 +90,10 @@ class GradeRecord(_Record):
 
 
 class ShownAsk(_Record):
-    """An ask as a report shows it: texts, the clips' paths, and what is said in them."""
+    """An ask as a report shows it: texts, the clips' paths, and what is said in them.
+
+    A clip that came from memory is kept in the run's folder, and its path is relative to that.
+    """
 
     text: str
     continuations: tuple[str, ...] = ()
@@ -189,25 +193,28 @@ class Results:
 
 
 def answer_to_json(answer: Answer | Failure, audio: Path) -> dict[str, Any]:
-    """The answer as JSON; its clips are written to the folder ``audio`` under their hash."""
+    """The answer as JSON; its clips are written to the folder ``audio`` under their hash.
+
+    Numbers of other libraries become Python's, and halves of surrogate pairs U+FFFD: both would
+    stop the line from being written.
+    """
     if isinstance(answer, Failure):
-        return {"kind": "failure", "reason": answer.reason, "detail": answer.detail}
-    if isinstance(answer, ScoreAnswer):
-        return {
-            "kind": "score",
-            "scores": [[score.log_likelihood, score.tokens] for score in answer.scores],
-            "heard": answer.heard,
-            "timings": answer.timings,
-        }
+        return {"kind": "failure", "reason": answer.reason, "detail": _text(answer.detail)}
     if isinstance(answer, DialogueAnswer):
         return {"kind": "dialogue", "replies": [answer_to_json(reply, audio) for reply in answer.replies]}
+    common = {
+        "heard": None if answer.heard is None else _text(answer.heard),
+        "timings": {name: float(seconds) for name, seconds in answer.timings.items()},
+    }
+    if isinstance(answer, ScoreAnswer):
+        scores = [[float(score.log_likelihood), int(score.tokens)] for score in answer.scores]
+        return {"kind": "score", "scores": scores, **common}
     return {
         "kind": "reply",
-        "text": answer.text,
-        "clip": _keep(answer.clip, audio) if answer.clip else None,
-        "truncated": answer.truncated,
-        "heard": answer.heard,
-        "timings": answer.timings,
+        "text": None if answer.text is None else _text(answer.text),
+        "clip": keep_clip(answer.clip, audio) if answer.clip else None,
+        "truncated": bool(answer.truncated),
+        **common,
     }
 
 
@@ -233,11 +240,23 @@ def _reply(record: Mapping[str, Any], audio: Path) -> ReplyAnswer:
     )
 
 
-def _keep(clip: AudioClip, audio: Path) -> str:
-    """Replies are FLAC (see `AudioClip.from_samples`); a file that is there already is the same."""
-    name = f"{clip.digest}.flac"
+def clip_file_name(clip: AudioClip) -> str:
+    """What a clip is called in a run's audio folder: its hash, and an ending by its first bytes."""
+    endings = {b"fLaC": "flac", b"OggS": "ogg", b"RIFF": "wav"}
+    return f"{clip.digest}.{endings.get(clip.encoded()[:4], 'audio')}"
+
+
+def keep_clip(clip: AudioClip, audio: Path) -> str:
+    """Writes a clip into a run's audio folder; a file that is there already is the same.
+
+    Raises:
+        StoreError: there is no room for it.
+    """
+    name = clip_file_name(clip)
     if not (audio / name).exists():
-        draft = audio / f".{name}"
-        draft.write_bytes(clip.encoded())
-        draft.rename(audio / name)
+        write_whole(audio / name, clip.encoded())
     return name
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "replace").decode() if not value.isascii() else value

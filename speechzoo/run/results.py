@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from speechzoo.asks import Failure, is_truncated
+from speechzoo.errors import StoreError
 from speechzoo.run.grade import grade_basis
 from speechzoo.run.records import (
     AnswerRecord,
@@ -19,41 +20,47 @@ from speechzoo.run.store import read_lines, read_run
 
 
 def read_results(folder: Path) -> Results:
-    """Everything a report needs. Answers without a grade (a run cut short) are left out.
+    """Everything a report needs, also of a run cut short.
 
     Raises:
         StoreError: the folder is no run, or damaged.
     """
     run = read_run(folder)
+    if not (folder / "items.jsonl").exists():
+        raise StoreError(f"{folder}: items.jsonl is missing; run the same 'eval' again to have it written")
     items = list(read_lines(folder / "items.jsonl", RunItem))
     answers = valid_answers(items, read_lines(folder / "answers.jsonl", AnswerRecord))
-    wanted = {
-        key: grade_basis(record, run.task.identity, run.task.version) for key, record in answers.items()
-    }
-    results = {
-        grade.key: _result(grade, answers[grade.key], folder / "audio")
-        for grade in read_lines(folder / "grades.jsonl", GradeRecord)
-        if wanted.get(grade.key) == grade.basis
-    }
+    grades = {(grade.key, grade.basis): grade for grade in read_lines(folder / "grades.jsonl", GradeRecord)}
+    results = {}
+    for key, record in answers.items():
+        basis = grade_basis(record, run.task.identity, run.task.version)
+        results[key] = _result(record, grades.get((key, basis)), folder / "audio")
     for item in items:
         results.update(_not_asked(run, item))
     return Results(folder, run, {item.id: item for item in items}, results)
 
 
 def valid_answers(items: Iterable[RunItem], records: Iterable[AnswerRecord]) -> dict[Key, AnswerRecord]:
-    """Answers to exactly what is planned, by exactly the systems of the plan; the first one counts."""
+    """Answers to exactly what is planned, by exactly the systems of the plan.
+
+    The last one counts: an ask is only put again because its first answer was a failure of the
+    machine, or because the user wanted it afresh.
+    """
     planned = {item.id: item.planned for item in items}
-    valid: dict[Key, AnswerRecord] = {}
-    for record in records:
-        if planned.get(record.key.item, {}).get(record.key.way) == record.basis:
-            valid.setdefault(record.key, record)
-    return valid
+    return {
+        record.key: record
+        for record in records
+        if planned.get(record.key.item, {}).get(record.key.way) == record.basis
+    }
 
 
-def _result(grade: GradeRecord, record: AnswerRecord, audio: Path) -> Result:
+def _result(record: AnswerRecord, grade: GradeRecord | None, audio: Path) -> Result:
     answer = answer_from_json(record.answer, audio)
     truncated = not isinstance(answer, Failure) and is_truncated(answer)
-    return Result(grade.key, answer, grade.outcome(), grade.wer, truncated)
+    if grade is None:
+        ungraded = Failure("not_graded", "the run was stopped before it was graded")
+        return Result(record.key, answer, ungraded, None, truncated)
+    return Result(record.key, answer, grade.outcome(), grade.wer, truncated)
 
 
 def _not_asked(run: RunFile, item: RunItem) -> dict[Key, Result]:

@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from speechzoo.errors import StoreError
-from speechzoo.run.records import AnswerRecord, GradeRecord, RunFile, RunItem
+from speechzoo.run.files import write_whole
+from speechzoo.run.records import SCHEMA_VERSION, AnswerRecord, GradeRecord, RunFile, RunItem
 from speechzoo.specs import JsonObject
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -188,30 +189,21 @@ def read_run(folder: Path) -> RunFile:
     """
     path = folder / "run.json"
     try:
-        return RunFile.model_validate_json(path.read_bytes())
+        run = RunFile.model_validate_json(path.read_bytes())
     except OSError as error:
         raise StoreError(f"{folder} is not a run: {path.name}: {error.strerror}") from error
     except ValidationError as error:
         raise StoreError(f"{path} cannot be read by this version of speechzoo:\n{error}") from error
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Replaces a file at once: readers see the old content or the new."""
-    data = content.encode() if isinstance(content, str) else content
-    draft = path.with_name(f".{path.name}")
-    try:
-        with draft.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}") from error
+    if run.schema_version != SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} has layout {run.schema_version}, this version of speechzoo reads {SCHEMA_VERSION}"
+        )
+    return run
 
 
 def _owner(folder: Path) -> str:
-    path = folder / "owner.json"
-    if not path.exists():
+    try:
+        owner = json.loads((folder / "owner.json").read_text())
+        return f"process {owner['pid']} on {owner['host']}"
+    except (OSError, ValueError, KeyError, TypeError):  # gone, or cut short by a kill
         return "another process"
-    owner = json.loads(path.read_text())
-    return f"process {owner['pid']} on {owner['host']}"

@@ -120,6 +120,43 @@ def test_a_condition_beyond_the_task_is_refused_in_planning(speechzoo: Speechzoo
     assert "x2y" in speechzoo(*EVAL, "--conditions", "x2y", code=2).stderr
 
 
+def test_a_finished_run_is_not_overwritten_by_a_smaller_one(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: trying two items destroys the report of all of them."""
+    speechzoo(*EVAL)
+    before = (tmp_path / "run" / "report.json").read_bytes()
+    assert "limit: none there, 2 now" in speechzoo(*EVAL, "--limit", "2", code=3).stderr
+    assert "condition s2t" in speechzoo(*EVAL, "--conditions", "t2t", code=3).stderr
+    assert (tmp_path / "run" / "report.json").read_bytes() == before
+
+
+def test_what_the_machine_failed_at_is_tried_again(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: a night with a broken driver marks its items as failed for good."""
+    slow = (*EVAL, "--conditions", "t2t", "--set", "fault=hang", "--set", "poison=1", "--set", "count=3")
+    speechzoo(*slow, "--time-limit", "1", "--max-errors", "100%")
+    assert invalid(tmp_path, "T") == {"timed_out": 1}
+    done = speechzoo(*slow, "--time-limit", "2", "--max-errors", "100%")
+    assert "5 done before" in done.stderr
+
+
+def test_fresh_asks_everything_again(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: an author who changed the adapter's code sees the old answers."""
+    log = ("--set", f"log={tmp_path / 'log'}", "--conditions", "t2t")
+    speechzoo(*EVAL, *log)
+    speechzoo(*EVAL, *log, "--fresh")
+    assert len((tmp_path / "log").read_text().splitlines()) == 160
+
+
+def test_a_stopped_run_can_be_reported(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: the answers of a stopped run cannot be looked at."""
+    speechzoo(*EVAL, "--conditions", "t2t")
+    (tmp_path / "run" / "grades.jsonl").unlink()
+    answers = tmp_path / "run" / "answers.jsonl"
+    kept = [line for line in answers.read_bytes().splitlines(keepends=True) if b'"variant":""' in line]
+    answers.write_bytes(b"".join(kept[:30]))
+    speechzoo("report", "run")
+    assert invalid(tmp_path, "T") == {"not_graded": 30, "not_answered": 10}
+
+
 def test_an_unknown_setting_names_those_that_exist(speechzoo: Speechzoo) -> None:
     """Otherwise: a misspelt option is ignored and the number is of something else."""
     done = speechzoo(*EVAL, "--set", "penaltie=1", code=2)

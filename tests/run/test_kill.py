@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from speechzoo.run.plan import make_plan
+from speechzoo.run.plan import ask_all, make_plan
 from speechzoo.run.records import AnswerRecord, Key
 from speechzoo.run.store import read_lines
 from speechzoo.specs import Condition
@@ -31,7 +31,8 @@ def digests() -> dict[Key, str]:
 
     task = Arithmetic(None, count=ITEMS, poison=-1, penalty=0.0, wording="is")
     conditions = (Condition.S2T, Condition.S2S)
-    plan = make_plan(task, list(task.items()), conditions, {"model": conditions}, seed=0)
+    items = list(task.items())
+    plan = make_plan(ask_all(task, items, conditions), items, {"model": conditions}, seed=0)
     return {work.key: work.digest for work in plan.works}
 
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechzoo import AudioClip, Condition, Item, ScoreAsk, raw
+from speechzoo import AudioClip, Capability, Condition, Item, ItemError, ScoreAsk, raw
 from speechzoo.asks import dialogue_of
 from speechzoo.dialogue import clips_of
 from speechzoo.errors import SpeechzooError
-from speechzoo.run.plan import Work, choose_items, make_plan, pack
+from speechzoo.run.plan import Plan, Work, ask_all, choose_items, clips_in_memory, lacking, make_plan, pack
 from speechzoo.run.records import Key
 from speechzoo.task import Metric
 
@@ -37,6 +37,11 @@ class Sums:
         raise AssertionError("planning grades nothing")
 
 
+def plan_of(task: Sums) -> Plan:
+    items = task.items()
+    return make_plan(ask_all(task, items, task.conditions), items, {"model": task.conditions}, seed=0)
+
+
 @pytest.fixture
 def sums(tmp_path: Path) -> Sums:
     from speechzoo_instrument_parts import tone
@@ -51,7 +56,7 @@ def sums(tmp_path: Path) -> Sums:
 
 def test_a_broken_clip_costs_its_item_and_no_other(instrument: object, sums: Sums) -> None:
     """Otherwise: one bad file stops a run of thousands, or is scored as silence."""
-    plan = make_plan(sums, sums.items(), sums.conditions, {"model": sums.conditions}, seed=0)
+    plan = plan_of(sums)
     failure = plan.failures[Key(role="model", item="i3", condition=Condition.S2T)]
     assert failure.reason == "not_audio" and "3.flac" in failure.detail and "HTML" in failure.detail
     asked = Counter((w.key.condition, w.key.variant) for w in plan.works)
@@ -61,7 +66,7 @@ def test_a_broken_clip_costs_its_item_and_no_other(instrument: object, sums: Sum
 
 def test_the_probe_asks_with_silence_and_with_anothers_audio(instrument: object, sums: Sums) -> None:
     """Otherwise: a model that never hears the audio gets a number all the same."""
-    plan = make_plan(sums, sums.items(), sums.conditions, {"model": sums.conditions}, seed=0)
+    plan = plan_of(sums)
     clip_of = {
         (w.key.item, w.key.variant): clips_of(dialogue_of(w.ask))[0]
         for w in plan.works
@@ -77,9 +82,74 @@ def test_the_probe_asks_with_silence_and_with_anothers_audio(instrument: object,
 
 def test_the_prior_has_no_context(instrument: object, sums: Sums) -> None:
     """Otherwise: nobody sees that the endings alone give the answers away."""
-    plan = make_plan(sums, sums.items(), sums.conditions, {"model": sums.conditions}, seed=0)
+    plan = plan_of(sums)
     priors = [w for w in plan.works if w.key.variant == "prior"]
     assert len(priors) == 12 and all(dialogue_of(w.ask) == () for w in priors)
+
+
+def test_items_that_share_a_recording_are_not_swapped_with_it(instrument: object, tmp_path: Path) -> None:
+    """Otherwise: a model that hears well is told that the audio does not reach it."""
+    from speechzoo_instrument_parts import tone
+
+    for name in ("one", "two", "three"):
+        (tmp_path / name).write_bytes(tone(0.9 if name == "three" else 0.1).encoded())
+    task = Sums([tmp_path / "one", tmp_path / "two", tmp_path / "three"])
+    plan = plan_of(task)
+    clips = {(w.key.item, w.key.variant): clips_of(dialogue_of(w.ask)) for w in plan.works}
+    swapped = {item: own[0] for (item, variant), own in clips.items() if variant == "swapped"}
+    assert set(swapped) == {"i0", "i1", "i2"}
+    assert all(clip.digest != clips[item, ""][0].digest for item, clip in swapped.items())
+
+
+class Stubborn(Sums):
+    """Raises for some items, in ways a task may."""
+
+    def ask(self, item: Item, condition: Condition) -> ScoreAsk:
+        if item.id == "i0":
+            raise ItemError("no_text", "nothing to ask")
+        if item.id == "i1":
+            raise KeyError("text")
+        return super().ask(item, condition)
+
+
+def test_an_item_that_cannot_be_asked_fails_alone_also_the_first(instrument: object, sums: Sums) -> None:
+    """Otherwise: one bad row at the head of the data stops the run with a traceback."""
+    task = Stubborn(sums._clips)
+    plan = plan_of(task)
+    reasons = {key.item: failure.reason for key, failure in plan.failures.items() if key.condition == "t2t"}
+    assert reasons == {"i0": "no_text", "i1": "ask_error"}
+    assert sum(w.key.condition == Condition.T2T and not w.key.variant for w in plan.works) == 10
+
+
+def test_capabilities_are_asked_of_every_item(instrument: object, sums: Sums) -> None:
+    """Otherwise: a model is given what it cannot do from the second item on, and is graded on it."""
+    items = sums.items()
+    asks = ask_all(sums, items, sums.conditions)
+    able = {Capability.TEXT_IN, Capability.SCORE_UNDER_TEXT}
+    assert lacking(asks, Condition.T2T, able) == set()
+    assert lacking(asks, Condition.S2T, able) == {Capability.AUDIO_IN, Capability.SCORE_UNDER_AUDIO}
+
+
+def test_clips_from_memory_are_found_to_be_kept(instrument: object, sums: Sums) -> None:
+    """Otherwise: a report cannot play what was asked."""
+    from speechzoo_instrument_parts import Arithmetic
+
+    task = Arithmetic(None, count=3, poison=-1, penalty=0.0, wording="is")
+    items = list(task.items())
+    plan = make_plan(ask_all(task, items, [Condition.S2T]), items, {"model": [Condition.S2T]}, seed=0)
+    kept = {clip.digest for clip in clips_in_memory(plan)}
+    shown = {path for item in plan.shown for path in item.asks[Condition.S2T].clips}
+    assert shown == {f"audio/{digest}.flac" for digest in kept} and len(shown) == 3
+
+
+@pytest.mark.parametrize(
+    "item",
+    [Item(7, {}), Item("", {}), Item("a\ud800", {}), Item("x", {}, None), Item("x", {}, {"n": float("nan")})],
+)
+def test_a_malformed_item_is_named(item: Item) -> None:
+    """Otherwise: a task's slip ends a run with a traceback after the model has answered."""
+    with pytest.raises(SpeechzooError, match="item"):
+        choose_items([item], None, seed=0)
 
 
 def test_a_sample_grows_with_its_limit() -> None:

@@ -19,7 +19,7 @@ def speechzoo_models():
                 "log": Parameter("", "file that every ask is appended to"),
                 "delay": Parameter(0.0, "seconds an ask"),
                 "fault": Parameter("", "what to do when an ask mentions the word 'poison'"),
-                "bias": Parameter(0.0, "added to every log-likelihood"),
+                "bias": Parameter(0.0, "taken off every log-likelihood"),
             },
         )
     ]

@@ -82,7 +82,7 @@ class InstrumentModel:
     def _score(self, ask, seen):
         scores = []
         for continuation in ask.continuations:
-            value = -5 * number_from(seen + continuation) + self._bias
+            value = -5 * number_from(seen + continuation) - self._bias
             if self._fault == "nan" and "poison" in seen:
                 value = float("nan")
             scores.append(ContinuationScore(value, max(1, len(continuation.split()))))

@@ -11,9 +11,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from speechzoo.asks import Answer, Failure
+from speechzoo.asks import Answer, Ask, Failure
 from speechzoo.errors import SetupError
 from speechzoo.loading import Component, load
+from speechzoo.model import Model
 from speechzoo.run.execute import answer_batch
 from speechzoo.run.executors import Answered
 from speechzoo.run.plan import Work
@@ -57,7 +58,7 @@ class LocalExecutor:
         self._time_limit = time_limit
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
-        self._idle = True
+        self._idle = False
 
     def run(self, batches: Iterable[list[Work]]) -> Iterator[Answered]:
         waiting = deque(batches)
@@ -100,15 +101,18 @@ class LocalExecutor:
         self._idle = False
         try:
             pipe.send([work.ask for work in batch])
-            answers: list[Answer | Failure] = _receive(pipe, self._time_limit)
+            answers: list[Answer | Failure] | SetupError = _receive(pipe, self._time_limit)
         except (EOFError, ConnectionError) as error:
             raise self._lost() from error
+        if isinstance(answers, SetupError):
+            raise answers
         self._idle = True
         return answers
 
     def _start(self) -> Connection:
         # Spawned, not forked: a fork would share the driver's threads, locks and device contexts.
         context = multiprocessing.get_context("spawn")
+        self._idle = False
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs, self._loading), daemon=True)
         self._process.start()
@@ -149,5 +153,12 @@ def _work(pipe: Connection, loading: Loading) -> None:
     with contextlib.suppress(EOFError, ConnectionError):  # the driver is gone: nobody waits any more
         pipe.send(None)
         while True:
-            pipe.send(answer_batch(model, pipe.recv()))
+            pipe.send(_answers(model, pipe.recv()))
     model.close()
+
+
+def _answers(model: Model, asks: list[Ask]) -> list[Answer | Failure] | SetupError:
+    try:
+        return answer_batch(model, asks)
+    except SetupError as error:
+        return error

@@ -1,0 +1,194 @@
+"""What a run says of itself: run.json, its signature, and whether a folder holds this run or another."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from speechzoo import __version__
+from speechzoo.errors import SpeechzooError, StoreError
+from speechzoo.loading import Component
+from speechzoo.registry import DataEntry
+from speechzoo.run.records import MetricInfo, Role, RunFile, SystemInfo, TaskInfo
+from speechzoo.run.request import Request
+from speechzoo.run.signature import read_signature, write_settings, write_signature
+from speechzoo.specs import Condition, JsonObject
+from speechzoo.task import Task
+
+
+def describe(
+    request: Request, task: Task, systems: Mapping[Role, tuple[Condition, ...]], notes: tuple[str, ...]
+) -> RunFile:
+    """What run.json says of a run.
+
+    Args:
+        request: what the user asked for.
+        task: the loaded task.
+        systems: the conditions each system is asked under.
+        notes: remarks for the reader of the report.
+    """
+    conditions = systems["model"]
+    infos = {role: _system_info(request.systems[role], request.dtype, systems[role]) for role in systems}
+    about = _task_info(request.task, task)
+    identity = {
+        "systems": {role: info.identity for role, info in infos.items()},
+        "task": [about.identity, about.version],
+        "dtype": request.dtype,
+        "seed": request.seed,
+        "device": request.device_kind,
+        "speechzoo": __version__,
+    }
+    return RunFile(
+        speechzoo=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        fingerprint=digest(identity)[:16],
+        signature=_signature(request, about, conditions),
+        task=about,
+        systems=infos,
+        conditions=conditions,
+        limit=request.limit,
+        seed=request.seed,
+        device=request.device,
+        environment=_environment(request),
+        notes=notes,
+    )
+
+
+def _signature(request: Request, about: TaskInfo, conditions: tuple[Condition, ...]) -> str:
+    """The line that names, pins and re-runs a result."""
+    changed = {f"model.{key}": value for key, value in _changed(request.systems["model"]).items()}
+    changed |= {f"task.{key}": value for key, value in _changed(request.task).items()}
+    rival = request.systems.get("rival")
+    identities = {role: component.identity() for role, component in request.systems.items()}
+    return write_signature(
+        {
+            "task": request.task.name,
+            "version": about.version,
+            "data": request.task.revision[:8],
+            "model": request.systems["model"].name,
+            # Of all systems, their parts, packages and files, and of the task's own parts.
+            "revision": digest([identities, request.task.identity()])[:8],
+            "rival": rival.name if rival else "",
+            "conditions": ",".join(conditions),
+            "limit": str(request.limit) if request.limit else "",
+            "set": write_settings(changed),
+            "dtype": request.dtype,
+            "device": request.device_kind,
+            "seed": str(request.seed),
+            "speechzoo": __version__,
+        }
+    )
+
+
+def _system_info(component: Component, dtype: str, conditions: tuple[Condition, ...]) -> SystemInfo:
+    entry = component.entry
+    return SystemInfo(
+        identity=component.identity(),
+        summary=entry.summary if entry else component.spec.summary,
+        licence=entry.licence if entry else "unknown",
+        changed=_changed(component),
+        dtype=dtype,
+        conditions=conditions,
+    )
+
+
+def _task_info(component: Component, task: Task) -> TaskInfo:
+    entry = component.entry
+    return TaskInfo(
+        identity=component.identity(),
+        version=task.version,
+        summary=component.spec.summary,
+        licence=entry.licence if entry else "unknown",
+        citation=entry.citation if isinstance(entry, DataEntry) else "",
+        changed=_changed(component),
+        metrics=tuple(
+            MetricInfo(
+                name=metric.name,
+                chance=metric.chance,
+                higher_is_better=metric.higher_is_better,
+                low=metric.low,
+                high=metric.high,
+            )
+            for metric in task.metrics
+        ),
+    )
+
+
+def _changed(component: Component) -> dict[str, str | int | float | bool]:
+    parts = {role: part.name for role, part in component.parts.items()}
+    return {key: {**component.parameters, **parts}[key] for key in component.changed}
+
+
+def _environment(request: Request) -> dict[str, str]:
+    """Versions of the plugins at work and of what they directly require."""
+    plugins = {
+        part.package.split()[0]
+        for component in (*request.systems.values(), request.task)
+        for part in component.whole()
+    }
+    needed = {Requirement(line).name for name in plugins for line in requires(name) or ()}
+    versions = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in sorted(plugins | needed | {"speechzoo", "torch", "transformers"}):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:  # an extra that is not installed
+            continue
+    return versions
+
+
+def refuse_another_run(folder: Path, old: RunFile, new: RunFile) -> None:
+    """A folder belongs to one model and one task; anything else is decided answer by answer."""
+    fields: dict[str, tuple[object, object]] = {
+        "model": (old.systems["model"].identity, new.systems["model"].identity),
+        "dtype": (old.systems["model"].dtype, new.systems["model"].dtype),
+        "task": (old.task.identity["name"], new.task.identity["name"]),
+        "seed": (old.seed, new.seed),
+    }
+    differing = [difference for name, (a, b) in fields.items() for difference in _differences(name, a, b)]
+    differing += _larger(old, new)
+    if differing:
+        told = "\n  ".join(differing)
+        raise StoreError(f"{folder} holds another run; choose another --out. What differs:\n  {told}")
+
+
+def refuse_another_signature(wanted: Mapping[str, str], run: RunFile) -> None:
+    """Raises `SpeechzooError` if the fields of a signature line are not those of this run."""
+    found = read_signature(run.signature)
+    differing = [
+        f"{name}: {value} in the signature, {found.get(name, 'nothing')} here"
+        for name, value in wanted.items()
+        if found.get(name) != value
+    ]
+    if differing:
+        raise SpeechzooError("this is not what the signature names:\n  " + "\n  ".join(differing))
+
+
+def _larger(old: RunFile, new: RunFile) -> list[str]:
+    """A report of all items must not be overwritten by one of a few."""
+    told = [
+        f"condition {condition}: asked there, not now"
+        for condition in old.conditions
+        if condition not in new.conditions
+    ]
+    if new.limit is not None and (old.limit is None or old.limit > new.limit):
+        told.append(f"limit: {old.limit or 'none'} there, {new.limit} now")
+    return told
+
+
+def _differences(name: str, old: object, new: object) -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            line
+            for key in sorted({*old, *new})
+            for line in _differences(f"{name}.{key}", old.get(key), new.get(key))
+        ]
+    return [] if old == new else [f"{name}: {old} there, {new} now"]
+
+
+def digest(value: JsonObject | list[object]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

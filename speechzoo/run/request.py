@@ -1,0 +1,49 @@
+"""What a user asks for: the systems, the task, and how to run them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from speechzoo.loading import Component
+from speechzoo.run.records import Role
+from speechzoo.specs import Condition
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for.
+
+    Attributes:
+        systems: the model under test and, where wanted, its base text LLM and a rival.
+        task: what to measure.
+        conditions: None means all that the task offers and the model can do.
+        limit: number of items, None for all.
+        device: ``cpu``, ``cuda``, ``cuda:1``.
+        dtype: of the weights.
+        seed: of every random choice.
+        out: the run's folder; None makes one under ``runs/`` named after what is run.
+        batch_tokens: estimated tokens a batch.
+        time_limit: seconds a batch may take before its worker is taken for hung.
+        notes: remarks that belong into the report.
+        signature: fields of a signature line the run must be equal to.
+        fresh: ask everything again, whatever lies in the folder.
+    """
+
+    systems: Mapping[Role, Component]
+    task: Component
+    conditions: tuple[Condition, ...] | None = None
+    limit: int | None = None
+    device: str = "cpu"
+    dtype: str = "float32"
+    seed: int = 0
+    out: Path | None = None
+    batch_tokens: int = 2048
+    time_limit: float = 600.0
+    notes: tuple[str, ...] = ()
+    signature: Mapping[str, str] = field(default_factory=dict)
+    fresh: bool = False
+
+    @property
+    def device_kind(self) -> str:
+        """Two cards of one machine are one kind; a CPU and a card round differently."""
+        return self.device.partition(":")[0]
