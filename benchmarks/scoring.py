@@ -29,8 +29,15 @@ def main(items: int, rounds: int) -> None:
     asks = [task.ask(item, Condition.T2T) for item in list(task.items())[-items:]]
     budget = default_token_budget(lm.device)
 
-    shared, shared_seconds = timed(lambda: score(lm, asks, budget), rounds)
-    plain, plain_seconds = timed(lambda: [score_plainly(lm, ask) for ask in asks], rounds)
+    # In turns, so that another program that slows the machine down for a while slows both.
+    measured = [
+        (timed(lambda: score(lm, asks, budget)), timed(lambda: [score_plainly(lm, ask) for ask in asks]))
+        for _ in range(rounds)
+    ]
+    (shared, _), (plain, _) = measured[0]
+    shared_seconds, plain_seconds = (
+        min(seconds for _, seconds in runs) for runs in zip(*measured, strict=True)
+    )
 
     pairs = list(zip(shared, plain, strict=True))
     difference = max(
@@ -46,13 +53,10 @@ def main(items: int, rounds: int) -> None:
     print(f"same winner on {same} of {len(asks)} items")
 
 
-def timed(run: Callable[[], list[ScoreAnswer]], rounds: int) -> tuple[list[ScoreAnswer], float]:
-    seconds = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        answers = run()
-        seconds.append(time.perf_counter() - start)
-    return answers, min(seconds)
+def timed(run: Callable[[], list[ScoreAnswer]]) -> tuple[list[ScoreAnswer], float]:
+    start = time.perf_counter()
+    answers = run()
+    return answers, time.perf_counter() - start
 
 
 def winner(answer: ScoreAnswer) -> int:

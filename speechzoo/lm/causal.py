@@ -1,23 +1,25 @@
 """A causal language model of Hugging Face, fed with embeddings so that text and audio look the same."""
 
+import math
 import sys
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.cache_utils import Cache
 from transformers.utils.logging import disable_progress_bar
 
-from speechzoo.audio import AudioClip
+from speechzoo.asks import Failure
+from speechzoo.audio import AudioClip, Samples
 from speechzoo.dialogue import Dialogue, Part, parts_of
 from speechzoo.errors import ItemError, SetupError
 from speechzoo.lm.device import torch_device, torch_dtype
@@ -25,17 +27,35 @@ from speechzoo.setup import Setup
 
 _CLIP_MARK = "<|speechzoo clip|>"
 
+Heard = Mapping[str, Tensor | Failure]
+"""Embeddings of clips, [tokens, hidden], or why there are none, by the clip's digest."""
+
 
 class CausalLM:
-    """A text LLM; a speech LLM is a subclass with its own `embed_clip`.
+    """A text LLM; a speech LLM is a subclass with its own `embed_audio`.
+
+    A model whose own ``forward`` takes audio features fits as well: what it puts in place of its
+    audio tokens, the output of its audio encoder and projector, is what `embed_audio` returns.
+
+    Attributes:
+        model_class: of transformers, for `load`; a speech LLM names its own here.
+        rate: of the samples that `embed_audio` is given, in Hz.
+        max_clip_seconds: longer clips fail with ``too_long``; nothing is ever cut.
+        clips_at_once: most clips of one call of `embed_audio`.
 
     Args:
         model: takes ``inputs_embeds``, ``attention_mask``, ``position_ids``, ``past_key_values`` and
             ``logits_to_keep``, as every ``...ForCausalLM`` of transformers 5 does. Override `logits`
-            for a model that does not.
+            for a model that does not, or that ignores ``logits_to_keep`` and fills the memory with
+            logits of whole contexts nobody asked for (Qwen2-Audio).
         tokenizer: of the text.
         name: how messages call the model.
     """
+
+    model_class: ClassVar[Any] = AutoModelForCausalLM
+    rate: ClassVar[int] = 16_000
+    max_clip_seconds: ClassVar[float] = math.inf
+    clips_at_once: ClassVar[int] = 8
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
         model.train(False)
@@ -43,10 +63,6 @@ class CausalLM:
         self.tokenizer = tokenizer
         self.name = name
         self.end_ids = _end_ids(model, tokenizer)
-        # A checkpoint's own sampling, penalties and forced tokens must not colour a comparison.
-        model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
-            eos_token_id=self.end_ids or None, pad_token_id=self.end_ids[0] if self.end_ids else 0
-        )
 
     @classmethod
     def load(cls, setup: Setup) -> Self:
@@ -58,7 +74,8 @@ class CausalLM:
         folder, device, dtype = setup.files(), torch_device(setup.device), torch_dtype(setup.dtype)
         if not (folder / "config.json").is_file():
             raise SetupError(f"{setup.name}: {folder} has no config.json; is it a transformers checkpoint?")
-        return cls(load_model(folder, dtype).to(device), load_tokenizer(folder), setup.name)  # type: ignore[arg-type]
+        model = load_model(folder, dtype, cls.model_class).to(device)  # type: ignore[arg-type]
+        return cls(model, load_tokenizer(folder), setup.name)
 
     @property
     def device(self) -> torch.device:
@@ -78,34 +95,64 @@ class CausalLM:
         """Input embeddings, [..., hidden], of token ids, [...]."""
         return cast(Tensor, self.model.get_input_embeddings()(ids))
 
-    def embed_clip(self, clip: AudioClip) -> Tensor:
-        """Input embeddings of a clip, [tokens, hidden], with whatever tokens must stand around it.
+    def embed_text(self, text: str) -> Tensor:
+        """Input embeddings of a text by itself, [tokens, hidden]."""
+        return self._embed_ids(self.ids(text))
 
-        Raises:
-            ItemError: the clip cannot be read or understood.
+    def embed_audio(self, waves: Sequence[Samples]) -> Sequence[Tensor | Failure]:
+        """Input embeddings of several clips, each [tokens, hidden], in their order.
+
+        Whatever tokens must stand around a clip belong to it. A clip that cannot be understood is a
+        `Failure`. What a clip becomes must not depend on the others.
+
+        Args:
+            waves: mono samples at `rate`, each [n] and no longer than `max_clip_seconds`.
         """
-        raise ItemError("audio_not_supported", f"{self.name} reads text only and was given {clip.name}")
+        return [Failure("audio_not_supported", f"{self.name} reads text only")] * len(waves)
 
-    def embed_context(self, dialogue: Dialogue, chat: bool) -> Tensor:
-        """Input embeddings of a context, [tokens, hidden].
+    def embed_context(self, dialogue: Dialogue, chat: bool, heard: Heard) -> Tensor:
+        """Input embeddings of a context, [tokens, hidden], with its clips as they were heard.
 
         Every text part is tokenized apart from its neighbours. A context without tokens becomes the
         model's beginning-of-text token, or else its end-of-text token.
 
         Raises:
-            ItemError: a clip cannot be understood.
+            ItemError: a clip could not be read or understood.
             SetupError: ``chat`` is asked of a model without chat template.
         """
-        parts = self._chat_parts(dialogue) if chat else list(parts_of(dialogue))
-        pieces = [self._embed_part(part) for part in parts]
+        parts = self.chat_parts(dialogue) if chat else list(parts_of(dialogue))
+        pieces = [
+            self.embed_text(part) if isinstance(part, str) else _embedding(heard[part.digest])
+            for part in parts
+        ]
         if not any(len(piece) for piece in pieces):
             pieces = [self._embed_ids([self._empty_context_id()])]
         return torch.cat(pieces)
 
+    def chat_parts(self, dialogue: Dialogue) -> list[Part]:
+        """The chat template filled in, cut open where the clips are.
+
+        Override it for a model whose format is not in a template, or not one for messages of text.
+        """
+        if self.tokenizer.chat_template is None:
+            raise SetupError(
+                f"{self.name} has no chat template: it is a base model, which can score but not reply"
+            )
+        messages = [
+            {"role": m.role, "content": "".join(p if isinstance(p, str) else _CLIP_MARK for p in m.parts)}
+            for m in dialogue
+        ]
+        told = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        texts = cast(str, told).split(_CLIP_MARK)
+        clips = [part for part in parts_of(dialogue) if isinstance(part, AudioClip)]
+        if len(texts) != len(clips) + 1:
+            raise ItemError("chat_template", f"{self.name}'s chat template does not keep every clip once")
+        return [part for pair in zip_longest(texts, clips) for part in pair if part is not None]
+
     def logits(
         self, embeddings: Tensor, mask: Tensor, positions: Tensor, cache: Cache | None, last: int = 0
     ) -> tuple[Tensor, Cache]:
-        """Next-token logits and the grown cache.
+        """Next-token logits and the grown cache; scores and replies alike come from here.
 
         Args:
             embeddings: of the new tokens, [rows, new, hidden].
@@ -131,26 +178,6 @@ class CausalLM:
         """Frees the weights."""
         del self.model
 
-    def _chat_parts(self, dialogue: Dialogue) -> list[Part]:
-        """The chat template filled in, cut open where the clips are."""
-        if self.tokenizer.chat_template is None:
-            raise SetupError(
-                f"{self.name} has no chat template: it is a base model, which can score but not reply"
-            )
-        messages = [
-            {"role": m.role, "content": "".join(p if isinstance(p, str) else _CLIP_MARK for p in m.parts)}
-            for m in dialogue
-        ]
-        told = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        texts = cast(str, told).split(_CLIP_MARK)
-        clips = [part for part in parts_of(dialogue) if isinstance(part, AudioClip)]
-        if len(texts) != len(clips) + 1:
-            raise ItemError("chat_template", f"{self.name}'s chat template does not keep every clip once")
-        return [part for pair in zip_longest(texts, clips) for part in pair if part is not None]
-
-    def _embed_part(self, part: Part) -> Tensor:
-        return self.embed_clip(part) if isinstance(part, AudioClip) else self._embed_ids(self.ids(part))
-
     def _embed_ids(self, ids: list[int]) -> Tensor:
         return self.embed(torch.tensor(ids, dtype=torch.long, device=self.device))
 
@@ -163,11 +190,13 @@ class CausalLM:
         )
 
 
-def load_model(folder: Path, dtype: torch.dtype, **options: Any) -> PreTrainedModel:
-    """Any causal LM that transformers knows."""
+def load_model(
+    folder: Path, dtype: torch.dtype, model_class: Any = AutoModelForCausalLM, **options: Any
+) -> PreTrainedModel:
+    """Any causal LM that transformers knows, or one of the class given."""
     # Its bar over tensors would write into the runner's own progress display.
     disable_progress_bar()  # type: ignore[no-untyped-call]
-    model = AutoModelForCausalLM.from_pretrained(
+    model = model_class.from_pretrained(
         folder, dtype=dtype, local_files_only=True, trust_remote_code=False, **options
     )
     return cast(PreTrainedModel, model)
@@ -178,6 +207,12 @@ def load_tokenizer(folder: Path, **options: Any) -> PreTrainedTokenizerBase:
         folder, local_files_only=True, trust_remote_code=False, **options
     )
     return cast(PreTrainedTokenizerBase, tokenizer)
+
+
+def _embedding(heard: Tensor | Failure) -> Tensor:
+    if isinstance(heard, Failure):
+        raise ItemError(heard.reason, heard.detail)
+    return heard
 
 
 def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:

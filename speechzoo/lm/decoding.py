@@ -8,8 +8,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechzoo.asks import Failure, ReplyAnswer, ReplyAsk, ask_digest
 from speechzoo.errors import ItemError
-from speechzoo.lm.causal import CausalLM
-from speechzoo.lm.scoring import left_padding, packed
+from speechzoo.lm.batches import left_padding, packed
+from speechzoo.lm.causal import CausalLM, Heard
+from speechzoo.lm.hearing import hear
 
 
 @torch.inference_mode()
@@ -18,7 +19,7 @@ def reply(
 ) -> list[ReplyAnswer | Failure]:
     """Text replies in the order of the asks.
 
-    Failures: ``too_long``, and what `CausalLM.embed_clip` raises as `ItemError`.
+    Failures: ``too_long``, and those of clips.
 
     Args:
         lm: the model; it needs a chat template.
@@ -30,8 +31,9 @@ def reply(
     """
     answers: dict[int, ReplyAnswer | Failure] = {}
     prompts: dict[int, Tensor] = {}
+    heard = hear(lm, (ask.dialogue for ask in asks))
     for index, ask in enumerate(asks):
-        prompt = _prompt(lm, ask)
+        prompt = _prompt(lm, ask, heard)
         if isinstance(prompt, Failure):
             answers[index] = prompt
         else:
@@ -44,15 +46,53 @@ def reply(
     for batch in packed(longest_first, tokens, token_budget if temperature == 0 else 0):
         limits = [asks[index].max_tokens for index in batch]
         state = 0 if temperature == 0 else _random_state(seed, asks[batch[0]])
-        rows = _generate(lm, [prompts[index] for index in batch], max(limits), temperature, state)
-        for index, row, limit in zip(batch, rows, limits, strict=True):
-            answers[index] = _answer(lm, row[:limit])
+        rows = generate(lm, [prompts[index] for index in batch], limits, temperature, state)
+        answers.update(zip(batch, (_answer(lm, row) for row in rows), strict=True))
     return [answers[index] for index in range(len(asks))]
 
 
-def _prompt(lm: CausalLM, ask: ReplyAsk) -> Tensor | Failure:
+@torch.inference_mode()
+def generate(
+    lm: CausalLM, prompts: Sequence[Tensor], limits: Sequence[int], temperature: float = 0.0, state: int = 0
+) -> list[list[int]]:
+    """New tokens after each prompt, its end token included if one came before its limit.
+
+    Args:
+        lm: the model; nothing but its `logits` is asked.
+        prompts: embeddings, each [tokens, hidden].
+        limits: most tokens of each row, at least 1.
+        temperature: 0 takes the likeliest token; above, tokens are drawn.
+        state: of the draws.
+    """
+    rows: list[list[int]] = [[] for _ in prompts]
+    mask, positions = left_padding(torch.tensor([len(prompt) for prompt in prompts], device=lm.device))
+    given = pad_sequence(list(prompts), batch_first=True, padding_side="left")
+    draws = torch.Generator(lm.device).manual_seed(state)
+    cache, running = None, set(range(len(rows)))
+    while running:
+        logits, cache = lm.logits(given, mask, positions, cache, last=1)
+        chosen = _chosen(logits[:, -1].float(), temperature, draws)
+        for row, token in enumerate(chosen.tolist()):
+            if row in running:
+                rows[row].append(token)
+                if token in lm.end_ids or len(rows[row]) >= limits[row]:
+                    running.remove(row)
+        given = lm.embed(chosen[:, None])
+        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+        positions = positions[:, -1:] + 1
+    return rows
+
+
+def _chosen(logits: Tensor, temperature: float, draws: torch.Generator) -> Tensor:
+    """One token a row, [rows]."""
+    if temperature == 0:
+        return logits.argmax(-1)
+    return torch.multinomial(torch.softmax(logits / temperature, -1), 1, generator=draws)[:, 0]
+
+
+def _prompt(lm: CausalLM, ask: ReplyAsk, heard: Heard) -> Tensor | Failure:
     try:
-        prompt = lm.embed_context(ask.dialogue, chat=True)
+        prompt = lm.embed_context(ask.dialogue, True, heard)
     except ItemError as error:
         return Failure(error.reason, error.detail)
     if len(prompt) + ask.max_tokens > lm.max_positions:
@@ -67,24 +107,6 @@ def _prompt(lm: CausalLM, ask: ReplyAsk) -> Tensor | Failure:
 def _random_state(seed: int, ask: ReplyAsk) -> int:
     # Torch takes 64 bits; adding the seed to the digest keeps different seeds different.
     return (int(ask_digest(ask)[:15], 16) + seed) % 2**63
-
-
-def _generate(
-    lm: CausalLM, prompts: list[Tensor], max_tokens: int, temperature: float, state: int
-) -> list[list[int]]:
-    """New tokens after each prompt; rows that ended early are filled up with an end token."""
-    mask, _ = left_padding(torch.tensor([len(prompt) for prompt in prompts], device=lm.device))
-    sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {}
-    gpus = [lm.device] if lm.device.type == "cuda" else []
-    with torch.random.fork_rng(gpus):
-        torch.manual_seed(state)
-        made: Tensor = lm.model.generate(  # type: ignore[operator]
-            inputs_embeds=pad_sequence(prompts, batch_first=True, padding_side="left"),
-            attention_mask=mask,
-            max_new_tokens=max_tokens,
-            **sampling,
-        )
-    return made.tolist()
 
 
 def _answer(lm: CausalLM, ids: list[int]) -> ReplyAnswer:

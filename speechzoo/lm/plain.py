@@ -4,6 +4,7 @@ import torch
 
 from speechzoo.asks import ContinuationScore, ScoreAnswer, ScoreAsk
 from speechzoo.lm.causal import CausalLM
+from speechzoo.lm.hearing import hear
 
 
 @torch.inference_mode()
@@ -13,7 +14,7 @@ def score_plainly(lm: CausalLM, ask: ScoreAsk) -> ScoreAnswer:
 
 
 def _continuation(lm: CausalLM, ask: ScoreAsk, text: str) -> ContinuationScore:
-    context = lm.embed_context(ask.context, ask.chat)
+    context = lm.embed_context(ask.context, ask.chat, hear(lm, [ask.context]))
     ids = torch.tensor(lm.ids(text), device=lm.device)
     sequence = torch.cat([context, lm.embed(ids)])[None]
     positions = torch.arange(sequence.shape[1], device=lm.device)[None]

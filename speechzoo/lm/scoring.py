@@ -1,14 +1,13 @@
-"""Log-likelihoods of continuations: every context is encoded and prefilled once.
+"""Log-likelihoods of continuations: every clip is encoded once, every context prefilled once.
 
 Contexts are packed, longest first, and left-padded. Their cache is then copied for each
 continuation, and one more pass over the continuations alone gives the rest. Nothing of the context
 is scored; the first token of a continuation is, from the context's last position.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -17,9 +16,9 @@ from transformers.cache_utils import Cache, DynamicLayer
 
 from speechzoo.asks import ContinuationScore, Failure, ScoreAnswer, ScoreAsk, context_digest
 from speechzoo.errors import ItemError, SetupError
-from speechzoo.lm.causal import CausalLM
-
-T = TypeVar("T")
+from speechzoo.lm.batches import left_padding, packed
+from speechzoo.lm.causal import CausalLM, Heard
+from speechzoo.lm.hearing import hear
 
 
 @dataclass
@@ -57,8 +56,7 @@ class _Prefill:
 def score(lm: CausalLM, asks: Sequence[ScoreAsk], token_budget: int) -> list[ScoreAnswer | Failure]:
     """Answers in the order of the asks.
 
-    Failures: ``empty_continuation``, ``too_long`` (nothing is ever cut), and what
-    `CausalLM.embed_clip` raises as `ItemError`.
+    Failures: ``empty_continuation``, ``too_long`` (nothing is ever cut), and those of clips.
 
     Args:
         lm: the model.
@@ -67,7 +65,8 @@ def score(lm: CausalLM, asks: Sequence[ScoreAsk], token_budget: int) -> list[Sco
             continuation that is longer by itself goes alone.
     """
     groups: dict[str, _Group] = {}
-    keys = [_enter(lm, ask, groups) for ask in asks]
+    heard = hear(lm, (ask.context for ask in asks))
+    keys = [_enter(lm, ask, heard, groups) for ask in asks]
     asked = [group for group in groups.values() if group.continuations]
     longest_first = sorted(asked, key=lambda group: -len(group.context))
     for batch in packed(longest_first, lambda group: len(group.context), token_budget):
@@ -78,12 +77,12 @@ def score(lm: CausalLM, asks: Sequence[ScoreAsk], token_budget: int) -> list[Sco
     ]
 
 
-def _enter(lm: CausalLM, ask: ScoreAsk, groups: dict[str, _Group]) -> str | Failure:
+def _enter(lm: CausalLM, ask: ScoreAsk, heard: Heard, groups: dict[str, _Group]) -> str | Failure:
     """Puts an ask into the group of its context and returns the group's key."""
     try:
         key = context_digest(ask)
         if key not in groups:
-            groups[key] = _Group(lm.embed_context(ask.context, ask.chat))
+            groups[key] = _Group(lm.embed_context(ask.context, ask.chat, heard))
     except ItemError as error:
         return Failure(error.reason, error.detail)
     group = groups[key]
@@ -105,20 +104,6 @@ def _answer(ask: ScoreAsk, group: _Group) -> ScoreAnswer:
     return ScoreAnswer(tuple(group.scores[text] for text in ask.continuations))
 
 
-def packed(items: Iterable[T], length: Callable[[T], int], token_budget: int) -> Iterator[list[T]]:
-    """Neighbours in batches whose count times longest is within the budget; at least one a batch."""
-    batch: list[T] = []
-    longest = 0
-    for item in items:
-        longest = max(longest, length(item))
-        if batch and (len(batch) + 1) * longest > token_budget:
-            yield batch
-            batch, longest = [], length(item)
-        batch.append(item)
-    if batch:
-        yield batch
-
-
 def _score_together(lm: CausalLM, groups: list[_Group], token_budget: int) -> None:
     """Prefills the contexts of the groups side by side and fills in their scores."""
     rows = [_Row(i, text, ids) for i, group in enumerate(groups) for text, ids in group.continuations.items()]
@@ -135,13 +120,6 @@ def _prefill(lm: CausalLM, contexts: list[Tensor]) -> _Prefill:
     mask, positions = left_padding(lengths)
     logits, cache = lm.logits(embeddings, mask, positions, None, last=1)
     return _Prefill(cache, mask, lengths, torch.log_softmax(logits[:, -1].float(), -1))
-
-
-def left_padding(lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Mask and positions, both [rows, longest], of left-padded rows: real tokens stand at 0..n-1."""
-    longest = int(lengths.max())
-    positions = torch.arange(longest, device=lengths.device) - (longest - lengths)[:, None]
-    return (positions >= 0).long(), positions.clamp(min=0)
 
 
 def _log_likelihoods(lm: CausalLM, prefill: _Prefill, rows: list[_Row]) -> list[float]:

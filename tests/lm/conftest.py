@@ -1,13 +1,15 @@
 """A tiny text LLM and a tiny speech LLM, built here: random weights, byte-level tokenizer, no files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from speechzoo import AudioClip
+from speechzoo import AudioClip, Failure
+from speechzoo.audio import Samples
 from speechzoo.lm import CausalLM
 
 CORPUS = ["the cat sat on the mat and the dog ran after it", "a sun, a moon; ten stars!", "0123456789"]
@@ -18,15 +20,30 @@ TEMPLATE = (
 
 
 class TinySpeechLM(CausalLM):
-    """Every 800 samples of a clip (50 ms at 16 kHz) become one embedding; counts what it encodes."""
+    """Every 2000 samples of a clip (125 ms at 16 kHz) become one embedding; remembers its batches.
 
-    encoded = 0
+    What it cannot understand is silence.
+    """
 
-    def embed_clip(self, clip: AudioClip) -> torch.Tensor:
-        self.encoded += 1
-        samples = torch.from_numpy(clip.samples(16_000))
-        frames = samples[: len(samples) // 800 * 800].reshape(-1, 800)
+    max_clip_seconds = 5.0
+    clips_at_once = 2
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*parts)
+        self.encoded: list[int] = []
+
+    def embed_audio(self, waves: Sequence[Samples]) -> list[torch.Tensor | Failure]:
+        self.encoded.append(len(waves))
+        return [self._frames(torch.from_numpy(w)) if w.any() else Failure("silent") for w in waves]
+
+    def _frames(self, wave: torch.Tensor) -> torch.Tensor:
+        frames = wave[: len(wave) // 2000 * 2000].reshape(-1, 2000)
         return frames[:, : self.model.config.hidden_size] * 3.0
+
+
+def clip_of(pitch: float, seconds: float = 0.5) -> AudioClip:
+    time = np.arange(round(seconds * 16_000)) / 16_000
+    return AudioClip.from_samples((0.5 * np.sin(2 * np.pi * pitch * time)).astype(np.float32), 16_000)
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
@@ -81,3 +98,8 @@ def tiny_llama(**changes: object) -> LlamaForCausalLM:
 def tiny() -> TinySpeechLM:
     torch.set_num_threads(1)
     return TinySpeechLM(tiny_llama(), tiny_tokenizer(), "tiny")
+
+
+@pytest.fixture(scope="session")
+def clip() -> Callable[..., AudioClip]:
+    return clip_of

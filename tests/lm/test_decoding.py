@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from speechzoo import ReplyAsk, assistant, lm, user
 from speechzoo.errors import SetupError
@@ -12,6 +14,45 @@ ASKS = [
     ReplyAsk((user(text),), max_tokens=limit)
     for text, limit in (("the cat", 8), ("a sun, a moon; ten stars and more", 5), ("9", 8))
 ]
+
+
+def prompt_of(model, ask):
+    return model.embed_context(ask.dialogue, True, {})
+
+
+def of_transformers(model, prompts, **options):
+    """What transformers' own ``generate`` makes of a left-padded batch."""
+    lengths = torch.tensor([len(prompt) for prompt in prompts])
+    return model.model.generate(
+        inputs_embeds=pad_sequence(prompts, batch_first=True, padding_side="left"),
+        attention_mask=(torch.arange(max(lengths)) >= max(lengths) - lengths[:, None]).long(),
+        max_new_tokens=12,
+        pad_token_id=0,
+        **options,
+    ).tolist()
+
+
+def upto_end(row, ends):
+    return row[: next((i + 1 for i, token in enumerate(row) if token in ends), None)]
+
+
+@pytest.mark.parametrize("ends", [[], [24, 109], list(range(2, 300, 9))])
+def test_tokens_are_those_of_transformers(tiny, monkeypatch, ends):
+    """Replies of another loop could not be compared with those anybody else gets from the model."""
+    monkeypatch.setattr(tiny, "end_ids", ends)
+    prompts = [prompt_of(tiny, ask) for ask in ASKS]
+    theirs = of_transformers(tiny, prompts, do_sample=False, eos_token_id=ends or [-1])
+    assert lm.generate(tiny, prompts, [12] * 3) == [upto_end(row, ends) for row in theirs]
+
+
+def test_draws_are_those_of_transformers(tiny):
+    """Sampled replies would come from another distribution than the temperature says."""
+    prompts = [prompt_of(tiny, ASKS[0])]
+    torch.manual_seed(5)
+    theirs = of_transformers(tiny, prompts, do_sample=True, temperature=0.7, top_k=0, eos_token_id=1)
+    before = torch.random.get_rng_state()
+    assert lm.generate(tiny, prompts, [12], temperature=0.7, state=5) == [upto_end(theirs[0], [1])]
+    assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_batched_replies_equal_single_ones(tiny):
@@ -31,10 +72,8 @@ def test_an_ended_reply_is_not_truncated(tiny, monkeypatch):
     """And one that ended by itself must not be reported as cut, nor show its end token."""
     ask = replace(ASKS[0], max_tokens=5)
     [cut] = lm.reply(tiny, [ask], 100)
-    prompt = tiny.embed_context(ask.dialogue, True)[None]
-    third = int(tiny.model.generate(inputs_embeds=prompt, max_new_tokens=3)[0, 2])
+    third = lm.generate(tiny, [prompt_of(tiny, ask)], [3])[0][2]
     monkeypatch.setattr(tiny, "end_ids", [third])
-    monkeypatch.setattr(tiny.model.generation_config, "eos_token_id", [third])
     [ended] = lm.reply(tiny, [ask], 100)
     assert (cut.truncated, ended.truncated) == (True, False)
     assert len(ended.text) < len(cut.text)

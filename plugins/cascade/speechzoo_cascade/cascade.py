@@ -33,18 +33,18 @@ class Cascade:
 
     Timings: seconds of ``transcribe``, ``think`` and ``speak``; what a batch shares is divided
     equally over the asks that needed it.
+
+    The transcriber and the LLM are loaded at once, so that what is wrong with them shows before the
+    first ask; the voice is loaded for the first reply to be spoken.
+
+    Raises:
+        SetupError: the transcriber or the LLM cannot be loaded.
     """
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
-
-    @cached_property
-    def _transcriber(self) -> Transcriber:
-        return cast(Transcriber, self._setup.part("transcriber"))
-
-    @cached_property
-    def _llm(self) -> Model:
-        return cast(Model, self._setup.part("llm"))
+        self._transcriber = cast(Transcriber, setup.part("transcriber"))
+        self._llm = cast(Model, setup.part("llm"))
 
     @cached_property
     def _voice(self) -> Voice:
@@ -66,9 +66,10 @@ class Cascade:
         return answers
 
     def close(self) -> None:
-        for role in ("_transcriber", "_llm", "_voice"):
-            if role in vars(self):
-                getattr(self, role).close()
+        self._transcriber.close()
+        self._llm.close()
+        if "_voice" in vars(self):
+            self._voice.close()
 
     def _answer(
         self, asks: Sequence[AskT], think: Callable[[list[AskT]], Sequence[AnswerT | Failure]]

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from faster_whisper import WhisperModel
 
 from speechzoo import AudioClip, Failure, ItemError, Setup
+from speechzoo.errors import SetupError
 
 _RATE = 16_000
 
 
 class WhisperTranscriber:
-    """A Whisper checkpoint of CTranslate2; equal clips give equal text."""
+    """A Whisper checkpoint of CTranslate2; equal clips give equal text.
+
+    Raises:
+        SetupError: the folder is no such checkpoint, or the device or compute type is not there.
+    """
 
     def __init__(
         self, setup: Setup, language: str = "en", beam_size: int = 1, compute_type: str = "int8"
@@ -19,14 +24,20 @@ class WhisperTranscriber:
         kind, _, index = setup.device.partition(":")
         self._language = None if language == "auto" else language
         self._beam_size = beam_size
-        self._model = WhisperModel(
-            str(setup.files()),
-            device=kind,
-            device_index=int(index or 0),
-            compute_type=compute_type,
-            cpu_threads=os.cpu_count() or 1,
-            local_files_only=True,
-        )
+        try:
+            self._model = WhisperModel(
+                str(setup.files()),
+                device=kind,
+                device_index=int(index or 0),
+                compute_type=compute_type,
+                cpu_threads=_cpus(),
+                local_files_only=True,
+            )
+        except (ValueError, RuntimeError) as error:
+            raise SetupError(
+                f"{setup.name} cannot be loaded from {setup.files()} "
+                f"on {setup.device} in {compute_type}: {error}"
+            ) from error
 
     def transcribe(self, clips: Sequence[AudioClip]) -> list[str | Failure]:
         return [self._transcribe(clip) for clip in clips]
@@ -49,3 +60,10 @@ class WhisperTranscriber:
 
     def close(self) -> None:
         self._model.model.unload_model()
+
+
+def _cpus() -> int:
+    """CPUs this process may use: in a container or a cluster job fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

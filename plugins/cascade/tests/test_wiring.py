@@ -1,5 +1,6 @@
 """What the cascade does with its parts, on stand-ins for them."""
 
+import os
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from speechzoo_cascade.cascade import Cascade
 from speechzoo_cascade.gguf import convert
 from speechzoo_cascade.text_llm import TextLLM
+from speechzoo_cascade.transcriber import WhisperTranscriber
 
 from speechzoo import (
     AudioClip,
@@ -109,6 +111,45 @@ def test_speech_only_where_it_was_asked(ears):
     assert written.clip is None
     assert mute == Failure("nothing_to_say")
     assert ears.heard == 0
+
+
+@pytest.mark.parametrize("role", ["transcriber", "llm"])
+def test_broken_parts_show_when_the_cascade_is_made(role):
+    """A run would otherwise be planned and its clips spoken before the machine turns out to lack a GPU."""
+
+    def broken():
+        raise SetupError("no GPU")
+
+    parts = {"transcriber": LoudnessTranscriber, "llm": EchoLLM, "voice": no_voice, role: broken}
+    with pytest.raises(SetupError, match="no GPU"):
+        Cascade(Setup("cascade", parts=parts))
+
+
+def test_a_missing_gpu_is_named_by_the_transcriber(tmp_path, monkeypatch):
+    """The user reads which part asked for which device, not a stack trace of CTranslate2."""
+
+    def no_driver(*_, **__):
+        raise RuntimeError("CUDA driver version is insufficient")
+
+    monkeypatch.setattr("speechzoo_cascade.transcriber.WhisperModel", no_driver)
+    with pytest.raises(SetupError, match=r"ears cannot be loaded .* on cuda:0 in int8: CUDA driver"):
+        WhisperTranscriber(Setup("ears", tmp_path, device="cuda:0"))
+
+
+def test_a_folder_without_whisper_is_named(tmp_path):
+    """As above, of a wrong folder."""
+    with pytest.raises(SetupError, match=tmp_path.name):
+        WhisperTranscriber(Setup("ears", tmp_path))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system binds no process to CPUs")
+def test_the_transcriber_uses_the_cpus_it_may_use(tmp_path, monkeypatch):
+    """In a job of 2 CPUs on a machine of 64, 64 threads would fight for them and everything crawl."""
+    made = {}
+    monkeypatch.setattr("speechzoo_cascade.transcriber.WhisperModel", lambda *_, **given: made.update(given))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 5, 7})
+    WhisperTranscriber(Setup("ears", tmp_path))
+    assert made["cpu_threads"] == 3
 
 
 def test_plugin_module_is_light():
