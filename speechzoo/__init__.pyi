@@ -17,6 +17,7 @@ from .dialogue import raw as raw
 from .dialogue import system as system
 from .dialogue import user as user
 from .errors import ItemError as ItemError
+from .errors import SetupError as SetupError
 from .errors import SpeechzooError as SpeechzooError
 from .hookspecs import hookimpl as hookimpl
 from .model import Model as Model

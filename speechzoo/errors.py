@@ -1,6 +1,5 @@
 """What can go wrong, in two families: one item is bad, or the whole command cannot go on."""
 
-EXIT_GOOD = 0
 EXIT_TOO_MANY_INVALID = 1
 EXIT_USAGE = 2
 EXIT_ENVIRONMENT = 3

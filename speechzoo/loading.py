@@ -5,9 +5,10 @@ it can be shown, fingerprinted and sent to a worker before anything heavy is imp
 """
 
 import inspect
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,17 +18,14 @@ from packaging.requirements import Requirement
 
 from speechzoo import weights
 from speechzoo.errors import SetupError, SpeechzooError
-from speechzoo.plugins import Plugins
+from speechzoo.plugins import SWITCH, Plugins
 from speechzoo.registry import DataEntry, Entry, ModelEntry, PathSource, Registry, ServiceEntry, Value
 from speechzoo.setup import Setup
 from speechzoo.specs import Capability, JsonObject, ModelSpec, Parameter, ServiceSpec, TaskSpec
 
 Kind = Literal["model", "service", "task"]
-_SECTIONS: dict[str, Literal["models", "services", "data"]] = {
-    "model": "models",
-    "service": "services",
-    "task": "data",
-}
+Section = Literal["models", "services", "data", "aliases"]
+_SECTIONS: dict[Kind, Section] = {"model": "models", "service": "services", "task": "data"}
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,12 @@ class Component:
         spec: the plugin's spec behind it.
         package: distribution and version of that plugin.
         parameters: every keyword with its value, defaults filled in.
-        changed: the parameters that differ from the default.
+        changed: settings that make it another than its name alone stands for, by their path, such as
+            ``transcriber.beam_size``.
         parts: by role.
         entry: its registry entry, if it has one.
         base_folder: the folder that ``path`` sources are relative to.
         folder: where its files lie; None if it needs none or they are not fetched.
-        revision: of its files, 16 hex digits; "" if it needs none.
     """
 
     kind: Kind
@@ -53,12 +51,34 @@ class Component:
     spec: ModelSpec | ServiceSpec | TaskSpec
     package: str
     parameters: Mapping[str, Value]
-    changed: tuple[str, ...]
+    changed: Mapping[str, Value] = field(default_factory=dict)
     parts: Mapping[str, "Component"] = field(default_factory=dict)
     entry: Entry | None = None
     base_folder: Path = Path()
     folder: Path | None = None
-    revision: str = ""
+
+    @property
+    def sort(self) -> str:
+        """What can stand in for it: another ``model``, ``task``, ``transcriber`` or ``voice``."""
+        return self.spec.kind if isinstance(self.spec, ServiceSpec) else self.kind
+
+    @property
+    def pinned(self) -> str | None:
+        """The revision the registry vouches for; None if only the files themselves can tell."""
+        if self.entry is None or not self.entry.sources:
+            return ""
+        if isinstance(self.entry, DataEntry) and self.entry.files:
+            return weights.revision_of_files(self.entry.files)
+        if any(isinstance(source, PathSource) for source in self.entry.sources):
+            return None
+        return weights.revision_of(self.entry.sources)
+
+    @cached_property
+    def revision(self) -> str:
+        """Of its files, 16 hex digits; "" if it has none. Reads a folder of one's own from end to end."""
+        if self.pinned is not None:
+            return self.pinned
+        return weights.folder_revision(self.folder) if self.folder else ""
 
     @property
     def capabilities(self) -> frozenset[Capability]:
@@ -82,6 +102,18 @@ class Component:
         yield self
         for part in self.parts.values():
             yield from part.whole()
+
+    def settable(self) -> Iterator[tuple[str, Value, Parameter]]:
+        """Every parameter, its parts' included: the path that ``--set`` knows it by, and its value."""
+        for name, parameter in self.spec.parameters.items():
+            yield name, self.parameters[name], parameter
+        for role, part in self.parts.items():
+            for path, value, parameter in part.settable():
+                yield f"{role}.{path}", value, parameter
+
+    def takes(self, path: str) -> bool:
+        """Whether a setting is about it: a parameter, a part, or a parameter of a part."""
+        return path in self.parameters or path.partition(".")[0] in self.parts
 
     def missing_files(self) -> bool:
         return self.entry is not None and bool(self.entry.sources) and self.folder is None
@@ -119,35 +151,37 @@ class Catalogue:
         """``NAME``, an alias, or ``ADAPTER@FOLDER_OR_HUB_ID[@REVISION]``."""
         if "@" in name:
             return self._own_checkpoint(name, settings or {})
-        name = self.registry.aliases.get(name, name)
-        entry = self.registry.models.get(name)
-        return self._driven("model", name, entry, settings or {})
+        name = self._meant(name)
+        self._refuse_conflict("models", name)
+        return self._driven("model", name, self.registry.models.get(name), settings or {})
 
     def service(self, name: str, settings: Mapping[str, Value] | None = None) -> Component:
-        name = self.registry.aliases.get(name, name)
+        name = self._meant(name)
+        self._refuse_conflict("services", name)
         return self._driven("service", name, self.registry.services.get(name), settings or {})
 
     def task(self, name: str, settings: Mapping[str, Value] | None = None) -> Component:
-        name = self.registry.aliases.get(name, name)
+        name = self._meant(name)
         spec = self.plugins.task(name)
+        self._refuse_conflict("data", spec.data or "")
         entry = self.registry.data.get(spec.data) if spec.data else None
         if spec.data and entry is None:
             raise SetupError(f"task {name!r} needs the data set {spec.data!r}, which no registry names")
         return self._component("task", name, spec, entry, spec.data or name, {}, {}, settings or {})
 
     def any(self, name: str) -> list[Component]:
-        """Everything with this name: a model, a service, a task.
+        """Everything with this name: a model, a service, a task, an adapter.
 
         Raises:
             SpeechzooError: there is nothing.
         """
-        meant, found = self.registry.aliases.get(name, name), []
-        for kind, names in self.names().items():
+        meant, found = self._meant(name), []
+        for kind, names in self._all_names().items():
             disputed = (kind, meant) in self.plugins.conflicts
             if meant in names or disputed or (kind == "model" and "@" in name):
                 found.append(getattr(self, kind)(name))
         if not found:
-            known = ", ".join(known for names in self.names().values() for known in names) or "none"
+            known = ", ".join(known for names in self._all_names().values() for known in names) or "none"
             raise SpeechzooError(
                 f"nothing is called {name!r}; there are: {known}{self.plugins.quarantine_note()}"
             )
@@ -161,16 +195,41 @@ class Catalogue:
 
     def names(self) -> dict[Kind, list[str]]:
         """Names by kind: registry entries, and specs that need no entry."""
-        models = set(self.registry.models) | self._unlisted("model", self.registry.models)
-        services = set(self.registry.services) | self._unlisted("service", self.registry.services)
+        adapters = self.adapters()
         return {
-            "model": sorted(models),
-            "service": sorted(services),
+            kind: [name for name in names if name not in adapters.get(kind, {})]
+            for kind, names in self._all_names().items()
+        }
+
+    def _all_names(self) -> dict[Kind, list[str]]:
+        return {
+            "model": sorted({*self.registry.models, *self.plugins.named("model")}),
+            "service": sorted({*self.registry.services, *self.plugins.named("service")}),
             "task": sorted(self.plugins.named("task")),
         }
 
-    def _unlisted(self, kind: str, entries: Mapping[str, ModelEntry | ServiceEntry]) -> set[str]:
-        return set(self.plugins.named(kind)) - {entry.adapter for entry in entries.values()}
+    def adapters(self) -> dict[Kind, dict[str, list[str]]]:
+        """Specs that only drive entries of other names, by kind, each with those entries."""
+        found: dict[Kind, dict[str, list[str]]] = {"model": {}, "service": {}}
+        sections: dict[Kind, Mapping[str, ModelEntry | ServiceEntry]]
+        sections = {"model": self.registry.models, "service": self.registry.services}
+        for kind, entries in sections.items():
+            for name, entry in sorted(entries.items()):
+                if entry.adapter in self.plugins.named(kind) and entry.adapter not in entries:
+                    found[kind].setdefault(entry.adapter, []).append(name)
+        return found
+
+    def _meant(self, name: str) -> str:
+        self._refuse_conflict("aliases", name)
+        return self.registry.aliases.get(name, name)
+
+    def _refuse_conflict(self, section: Section, name: str) -> None:
+        if files := self.registry.conflicts.get((section, name)):
+            raise SetupError(
+                f"{name!r} stands in the registry files of more than one plugin: "
+                f"{', '.join(map(str, files))}. Uninstall one, switch plugins on by name ({SWITCH}=...), "
+                f"or name the file that holds: --registry FILE"
+            )
 
     def _driven(
         self,
@@ -222,12 +281,13 @@ class Catalogue:
         if f"{kind} {name}" in self.within:
             raise SpeechzooError(f"{' -> '.join((*self.within, f'{kind} {name}'))}: it is a part of itself")
         inner = replace(self, within=(*self.within, f"{kind} {name}"))
-        roles = {**spec.parts, **entry_parts}
-        parts = {role: inner._part(role, str(settings.get(role, roles[role]))) for role in roles}
-        own = {key: value for key, value in settings.items() if key not in roles}
+        roles = {role: self._meant(part) for role, part in {**spec.parts, **entry_parts}.items()}
+        parts = {role: inner._chosen_part(role, usual, settings) for role, usual in roles.items()}
+        for role, part in parts.items():
+            inner._refuse_another_sort(name, role, spec.parts.get(role, part.name), part)
+        own = {key: value for key, value in settings.items() if key.partition(".")[0] not in roles}
+        usual = _parameters(name, spec.parameters, entry_parameters, tuple(roles))
         parameters = _parameters(name, spec.parameters, {**entry_parameters, **own}, tuple(roles))
-        changed = [key for key, value in parameters.items() if value != spec.parameters[key].default]
-        changed += [role for role in roles if role in settings and settings[role] != roles[role]]
         base = Path()
         if (_SECTIONS[kind], entry_name) in self.registry.origins:
             base = self.registry.folder_of(_SECTIONS[kind], entry_name)
@@ -238,21 +298,34 @@ class Catalogue:
             spec=spec,
             package=self.plugins.owner(spec).distribution,
             parameters=parameters,
-            changed=tuple(sorted(changed)),
+            changed=_changed(parameters, usual, parts, roles),
             parts=parts,
             entry=entry,
             base_folder=base,
             folder=folder,
-            revision=_revision(entry, folder),
         )
 
-    def _part(self, role: str, name: str) -> Component:
+    def _chosen_part(self, role: str, usual: str, settings: Mapping[str, Value]) -> Component:
+        """The part that a setting names, or the usual one, with the settings that are about it."""
+        start = f"{role}."
+        about = {key.removeprefix(start): value for key, value in settings.items() if key.startswith(start)}
+        return self._part(role, str(settings.get(role, usual)), about)
+
+    def _refuse_another_sort(self, whole: str, role: str, usual: str, part: Component) -> None:
+        try:
+            wanted = self._part(role, usual).sort
+        except SpeechzooError:  # what is replaced need not be there
+            return
+        if part.sort != wanted:
+            raise SpeechzooError(f"{whole}: {role}={part.name} is a {part.sort}, it has to be a {wanted}")
+
+    def _part(self, role: str, name: str, settings: Mapping[str, Value] | None = None) -> Component:
         """A part is a service, except a model's text LLM, which is a model."""
-        name = self.registry.aliases.get(name, name)
-        if name in self.names()["service"]:
-            return self.service(name)
-        if "@" in name or name in self.names()["model"]:
-            return self.model(name)
+        name = self._meant(name)
+        if name in self._all_names()["service"]:
+            return self.service(name, settings)
+        if "@" in name or name in self._all_names()["model"]:
+            return self.model(name, settings)
         raise SpeechzooError(f"{role}={name}: no model or service has this name")
 
 
@@ -268,27 +341,42 @@ def _parameters(
     return values
 
 
+def _changed(
+    parameters: Mapping[str, Value],
+    usual: Mapping[str, Value],
+    parts: Mapping[str, Component],
+    roles: Mapping[str, str],
+) -> dict[str, Value]:
+    changed = {key: value for key, value in parameters.items() if value != usual[key]}
+    for role, part in parts.items():
+        if part.name != roles[role]:
+            changed[role] = part.name
+        changed |= {f"{role}.{key}": value for key, value in part.changed.items()}
+    return changed
+
+
 def _typed(name: str, key: str, value: Value, parameter: Parameter) -> Value:
     wanted = type(parameter.default)
-    if parameter.choices and str(value) not in parameter.choices:
-        raise SpeechzooError(f"{name}: {key} is one of {', '.join(parameter.choices)}, not {value!r}")
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if wanted is str and not isinstance(value, str):
-        return str(value)
-    if type(value) is not wanted:
+    typed = _read(wanted, value)
+    if typed is None:
         raise SpeechzooError(f"{name}: {key} is of type {wanted.__name__}, not {value!r}")
-    return value
+    if parameter.choices and str(typed) not in parameter.choices:
+        raise SpeechzooError(f"{name}: {key} is one of {', '.join(parameter.choices)}, not {value!r}")
+    return typed
 
 
-def _revision(entry: Entry | None, folder: Path | None) -> str:
-    if entry is None or not entry.sources:
-        return ""
-    if isinstance(entry, DataEntry) and entry.files:
-        return weights.revision_of_files(entry.files)
-    if any(isinstance(source, PathSource) for source in entry.sources):
-        return weights.folder_revision(folder) if folder else ""
-    return weights.revision_of(entry.sources)
+def _read(wanted: type[Value], value: Value) -> Value | None:
+    """The value as this type, None if it is none; from the command line every value comes as text."""
+    if wanted is bool:
+        return {"true": True, "false": False}.get(str(value).lower())
+    # YAML reads no, yes, on and off as booleans: the code of Norwegian must not become "False".
+    if isinstance(value, bool) or (wanted is int and isinstance(value, float)):
+        return None
+    try:
+        typed = wanted(value)
+    except (ValueError, OverflowError):
+        return None
+    return typed if wanted is str or math.isfinite(float(typed)) else None
 
 
 def _installed(distribution: str) -> bool:

@@ -5,7 +5,7 @@ A registry file is data only: it can name plugins' adapters and files, never cod
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -158,18 +158,23 @@ class RegistryFile(_Strict):
 
 @dataclass(frozen=True)
 class Registry:
-    """All layers merged: shipped, plugins', the project's, and those given with ``--registry``."""
+    """All layers merged: shipped, plugins', the project's, and those given with ``--registry``.
+
+    Attributes:
+        models: by name.
+        services: by name.
+        data: by name.
+        aliases: the name each stands for.
+        origins: the file that each section's name comes from.
+        conflicts: the files of plugins that bring one section's name, where no later layer settles it.
+    """
 
     models: dict[str, ModelEntry]
     services: dict[str, ServiceEntry]
     data: dict[str, DataEntry]
     aliases: dict[str, str]
-    origins: dict[tuple[str, str], Path]
-
-    def entry(self, section: Literal["models", "services", "data"], name: str) -> Entry | None:
-        entries: dict[str, Any] = getattr(self, section)
-        found: Entry | None = entries.get(name)
-        return found
+    origins: dict[tuple[str, str], Path] = field(default_factory=dict)
+    conflicts: dict[tuple[str, str], tuple[Path, ...]] = field(default_factory=dict)
 
     def folder_of(self, section: str, name: str) -> Path:
         """The folder of the file an entry stands in: its ``path`` sources are relative to it."""
@@ -184,21 +189,35 @@ def shipped_registry() -> Path:
 def load_registry(plugin_files: Iterable[Path] = (), extra: Iterable[Path] = ()) -> Registry:
     """Merges the layers; a later layer replaces an entry of the same name whole.
 
+    Plugins are one layer: of two that bring one name neither can be preferred.
+
     Raises:
         SpeechzooError: a file is missing or does not follow the schema, named with its line or field.
     """
-    layers = [shipped_registry(), *plugin_files]
+    layers = [[shipped_registry()], list(dict.fromkeys(plugin_files))]
     if PROJECT_FILE.exists():
-        layers.append(PROJECT_FILE.resolve())
-    merged = Registry({}, {}, {}, {}, {})
-    for path in [*layers, *(p.resolve() for p in extra)]:
+        layers.append([PROJECT_FILE.resolve()])
+    merged = Registry({}, {}, {}, {})
+    for layer in [*layers, *([path.resolve()] for path in extra)]:
+        _lay(merged, layer)
+    return merged
+
+
+def _lay(merged: Registry, layer: list[Path]) -> None:
+    """Puts the files of one layer, all of one rank, on top of what is there."""
+    bringers: dict[tuple[str, str], tuple[Path, ...]] = {}
+    for path in layer:
         content = read_registry(path)
-        for section in ("models", "services", "data"):
+        for section in ("models", "services", "data", "aliases"):
             entries = getattr(content, section)
             getattr(merged, section).update(entries)
-            merged.origins.update({(section, name): path for name in entries})
-        merged.aliases.update(content.aliases)
-    return merged
+            for key in ((section, name) for name in entries):
+                merged.origins[key] = path
+                bringers[key] = (*bringers.get(key, ()), path)
+    for key, paths in bringers.items():
+        merged.conflicts.pop(key, None)
+        if len(paths) > 1:
+            merged.conflicts[key] = paths
 
 
 def read_registry(path: Path) -> RegistryFile:

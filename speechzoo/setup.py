@@ -18,7 +18,7 @@ class Setup:
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         dtype: ``float32``, ``bfloat16`` or ``float16``: what weights are computed in.
         seed: of every random choice; equal seeds give equal answers, whatever the batch.
-        parts: a loader for each part the spec or entry names; call `part` to load one.
+        parts: a loader for each part the spec or entry names; call `part` to have one.
     """
 
     name: str
@@ -27,16 +27,19 @@ class Setup:
     dtype: str = "float32"
     seed: int = 0
     parts: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    _loaded: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def part(self, role: str) -> Any:
-        """The part with this role, loaded now.
+        """The part with this role: loaded at the first call, the same object ever after.
 
         Raises:
             SetupError: no part with this role is configured.
         """
         if role not in self.parts:
             raise SetupError(f"{self.name} has no part {role!r}; its parts are {sorted(self.parts)}")
-        return self.parts[role]()
+        if role not in self._loaded:
+            self._loaded[role] = self.parts[role]()
+        return self._loaded[role]
 
     def files(self) -> Path:
         """The folder, for a class that cannot do without.

@@ -3,6 +3,7 @@
 Every source of an entry is put into one folder of the cache, complete and verified or not at all.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,7 +12,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from speechzoo.errors import SetupError, SpeechzooError
@@ -19,6 +21,7 @@ from speechzoo.registry import Entry, HubSource, PathSource, Source, WheelSource
 
 Say = Callable[[str], None]
 MANIFEST = "speechzoo-files.json"
+_LOCK = "lock"
 
 
 def cache_folder() -> Path:
@@ -54,9 +57,7 @@ def locate(entry: Entry, name: str, base: Path) -> Path | None:
     return folder if (folder / MANIFEST).exists() else None
 
 
-def fetch(
-    entry: Entry, name: str, base: Path, *, prepare: Callable[[Path], None] | None, say: Say
-) -> Path:
+def fetch(entry: Entry, name: str, base: Path, *, prepare: Callable[[Path], None] | None, say: Say) -> Path:
     """Downloads, verifies and prepares an entry's files; does nothing if they are there.
 
     Args:
@@ -76,8 +77,9 @@ def fetch(
         raise SetupError(f"{name}: the folder {base / only.path} does not exist")
     home = _home(entry, name)
     home.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}-") as scratch:
-        draft = Path(scratch) / "files"
+    _clear_stale(home)
+    with _scratch_folder(home) as scratch:
+        draft = scratch / "files"
         draft.mkdir()
         for source in entry.sources:
             _bring(source, draft / source.into, base, name, say)
@@ -99,8 +101,16 @@ def folder_revision(folder: Path) -> str:
     """SHA-256 over the names and contents of all files of a folder of one's own, 16 hex digits."""
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{_file_sha256(path)}\n".encode())
+        state = path.stat()
+        content = _unchanged_sha256(path, state.st_size, state.st_mtime_ns)
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()[:16]
+
+
+@cache
+def _unchanged_sha256(path: Path, size: int, changed_ns: int) -> str:
+    """Read once a process: a checkpoint of 20 GB is resolved more often than it changes."""
+    return _file_sha256(path)
 
 
 def verify_files(folder: Path, files: dict[str, str]) -> None:
@@ -142,6 +152,27 @@ def hub_snapshot(source: HubSource, *, online: bool) -> Path:
 def _home(entry: Entry, name: str) -> Path:
     safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name)
     return cache_folder() / "files" / f"{safe}-{revision_of(entry.sources)}"
+
+
+@contextlib.contextmanager
+def _scratch_folder(home: Path) -> Iterator[Path]:
+    """A folder beside ``home``, locked while it is used, so that one left by a killed fetch is known."""
+    from filelock import FileLock
+
+    with (
+        tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}-") as scratch,
+        FileLock(Path(scratch) / _LOCK),
+    ):
+        yield Path(scratch)
+
+
+def _clear_stale(home: Path) -> None:
+    """Removes what killed fetches of the same files left behind."""
+    from filelock import FileLock, Timeout
+
+    for scratch in home.parent.glob(f".{home.name}-*"):
+        with contextlib.suppress(Timeout, FileNotFoundError), FileLock(scratch / _LOCK, timeout=0):
+            shutil.rmtree(scratch)
 
 
 def _only_path(entry: Entry) -> PathSource | None:

@@ -1,10 +1,12 @@
 """The command line answers at once, explains itself, and names what there is when a name is wrong."""
 
+import json
 import os
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -12,6 +14,7 @@ import pytest
 
 from speechzoo.cli import main
 
+Speechzoo = Callable[..., subprocess.CompletedProcess[str]]
 HEAVY = ("torch", "transformers", "numpy", "soundfile", "soxr", "scipy", "huggingface_hub", "ray")
 COMMANDS = main.list_commands(click.Context(main))
 
@@ -97,6 +100,24 @@ def test_the_help_names_every_command() -> None:
         (("eval", "--model", "cascade"), ["name a --model and a --task"]),
         (("eval", "-m", "cascad", "-t", "any"), ["no model is called 'cascad'", "cascade", "smollm2-135m"]),
         (("eval", "-m", "cascade", "-t", "no-such-task"), ["brings the task 'no-such-task'; there are:"]),
+        (("eval", "--seed", "-1"), ["--seed", "-1"]),
+        (("eval", "--time-limit", "0"), ["--time-limit"]),
+        (("eval", "--time-limit", "nan"), ["--time-limit", "no number of seconds"]),
+        (("eval", "--batch-tokens", "0"), ["--batch-tokens"]),
+        (("eval", "--max-errors", "nan"), ["--max-errors", "say 10 or 5%"]),
+        (("eval", "--max-errors", "few"), ["--max-errors", "say 10 or 5%"]),
+        (("eval", "--max-errors", "-1%"), ["--max-errors", "say 10 or 5%"]),
+        (("eval", "-m", "m", "-t", "t", "--conditions", ""), ["conditions are t2t"]),
+        (("eval", "-m", "m", "-t", "t", "--set", "beams"), ["'beams' is not of the form key=value"]),
+        (("eval", "--signature", "task:t|model:m|limit:abc"), ["limit:abc is no whole number"]),
+        (("eval", "--signature", "task:t|model:m|seed:-1"), ["seed:-1 is no whole number"]),
+        (("eval", "--signature", "task:t|model:m|dtype:int3"), ["dtype:int3 is none of float32"]),
+        (("eval", "--signature", "task:t|model:m|conditions:x2y"), ["'x2y'", "conditions are t2t"]),
+        (("eval", "--signature", "task:t|model:m|set:beams"), ["'beams' is not of the form key=value"]),
+        (
+            ("eval", "--signature", "task:t|model:m", "--seed", "0", "--set", "a=b", "-m", "m"),
+            ["--signature decides --model, --set, --seed already"],
+        ),
         (("list", "--registry", "nowhere.yaml"), ["nowhere.yaml"]),
         (("list", "--registry", "wrong.yaml"), ["wrong.yaml is not valid", "modles"]),
     ],
@@ -117,10 +138,82 @@ def test_show_tells_everything_about_the_cascade() -> None:
     shown = python("-m", "speechzoo", "show", "cascade").stdout
     for part in ("part transcriber whisper-tiny", "part llm       smollm2-135m", "part voice     piper-joe"):
         assert part in shown
+    assert "--set transcriber=NAME for another transcriber" in shown
+    assert "--set          transcriber.beam_size=1: " in shown
     assert "licence        Apache-2.0, MIT" in shown
     assert "score-under-audio" in shown
     transcriber = python("-m", "speechzoo", "show", "whisper-tiny").stdout
     assert "--set          beam_size=1: " in transcriber and "licence        MIT" in transcriber
+    assert "download       71 MB" in transcriber
+
+
+def test_an_adapter_is_listed_and_shown() -> None:
+    """Otherwise: nobody learns that text-llm@FOLDER runs a checkpoint of one's own."""
+    listed = python("-m", "speechzoo", "list", "adapters").stdout
+    assert listed.startswith("adapters:\n") and "text-llm@FOLDER, smollm2-135m" in listed
+    shown = python("-m", "speechzoo", "show", "text-llm").stdout
+    assert "adapter of     smollm2-135m, and text-llm@FOLDER" in shown
+    assert "--set          temperature=0.0: " in shown
+    assert "nothing to fetch" in python("-m", "speechzoo", "fetch", "text-llm").stdout
+
+
+def test_a_folder_of_ones_own_is_not_read_to_be_shown(tmp_path: Path) -> None:
+    """Otherwise: a look at a checkpoint of 20 GB takes minutes."""
+    (tmp_path / "weights").write_text("w")
+    shown = python("-m", "speechzoo", "show", f"text-llm@{tmp_path}").stdout
+    assert "revision       taken from the contents by each run" in shown
+
+
+FAULTY = """
+import os, sys
+from speechzoo.cli import main
+import speechzoo.cli.eval as command
+def write_reports(folder):
+    {fault}
+command.write_reports = write_reports
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "told"),
+    [
+        ("os.kill(os.getpid(), 15)", 143, "takes the run up again"),
+        ("os.kill(os.getpid(), 2)", 130, "takes the run up again"),
+        ("{}['key']", 3, "internal error: please report it"),
+    ],
+)
+def test_what_happens_after_the_answers_has_an_exit_code_of_its_own(
+    instrument: dict[str, str], tmp_path: Path, fault: str, code: int, told: str
+) -> None:
+    """Otherwise: a stopped job or a bug of ours is taken for a run with too many invalid items (1)."""
+    arguments = ("eval", "-m", "instrument", "-t", "arithmetic", "--limit", "2", "--conditions", "t2t")
+    done = python("-c", FAULTY.format(fault=fault), *arguments, folder=tmp_path, **instrument)
+    assert done.returncode == code, done.stderr
+    assert told in done.stderr and ("Traceback" in done.stderr) == (code == 3)
+
+
+RUN = ("eval", "-m", "instrument", "-t", "arithmetic", "--limit", "2", "--conditions", "t2t")
+
+
+def test_eval_can_ask_everything_again(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: answers that are in doubt can only be had again by deleting the folder."""
+    log, asked = tmp_path / "a, log", []
+    for options in ((), (), ("--fresh",)):
+        speechzoo(*RUN, "--set", f"log={log}", "--out", "run", *options)
+        asked.append(len(log.read_text().splitlines()))
+    assert asked[0] == asked[1] > 0 and asked[2] == 2 * asked[0]
+
+
+def test_a_signature_brings_back_any_setting(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: a comma or a number in a prompt makes the line of a paper impossible to run."""
+    for count, wording in enumerate(["gives, say, a=b | 5 % of it:", "007"]):
+        speechzoo(*RUN, "--set", f"wording={wording}", "--out", f"first{count}")
+        line = json.loads((tmp_path / f"first{count}" / "run.json").read_text())["signature"]
+        speechzoo("eval", "--signature", line, "--out", f"again{count}")
+        again = json.loads((tmp_path / f"again{count}" / "run.json").read_text())
+        assert again["signature"] == line
+        assert again["task"]["identity"]["parameters"]["wording"] == wording
 
 
 def test_list_tells_the_command_that_brings_what_is_missing(tmp_path: Path) -> None:

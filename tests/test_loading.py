@@ -1,5 +1,6 @@
 """Names become components: typed, complete, and told apart by everything that can change a result."""
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pluggy
 import pytest
 
+from speechzoo import weights
 from speechzoo.errors import SetupError, SpeechzooError
 from speechzoo.loading import Catalogue, Component, load
 from speechzoo.plugins import Plugin, Plugins
@@ -100,8 +102,24 @@ def test_defaults_entry_and_settings_are_laid_over_each_other() -> None:
         "language": "5",
     }
     assert type(component.parameters["warmth"]) is float
-    assert component.changed == ("beams", "fast", "language", "warmth")
-    assert catalogue().model("tiny", {"beams": 1}).changed == ()
+    assert component.changed == {"fast": True, "language": "5", "warmth": 1.0}
+    # What the name alone stands for has two beams: the default is a change here.
+    assert catalogue().model("tiny", {"beams": 1}).changed == {"beams": 1}
+    assert catalogue().model("tiny", {"beams": 2}).changed == {}
+
+
+def test_text_from_the_command_line_is_read_as_its_parameter_says() -> None:
+    """Otherwise: Norwegian (no) becomes False, and 007 becomes 7."""
+    text = {"beams": "3", "warmth": "1e-3", "fast": "True", "ties": "wrong", "language": "no"}
+    assert catalogue().model("tiny", text).parameters == {
+        "beams": 3,
+        "warmth": 0.001,
+        "fast": True,
+        "ties": "wrong",
+        "language": "no",
+    }
+    for odd in ("007", "true", "a=b, c|d:e%2C", " 1", ""):
+        assert catalogue().model("tiny", {"language": odd}).parameters["language"] == odd
 
 
 @pytest.mark.parametrize(
@@ -113,6 +131,11 @@ def test_defaults_entry_and_settings_are_laid_over_each_other() -> None:
         ({"beams": True}, "tiny: beams is of type int, not True"),
         ({"warmth": True}, "tiny: warmth is of type float, not True"),
         ({"fast": 1}, "tiny: fast is of type bool, not 1"),
+        ({"fast": "yes"}, "tiny: fast is of type bool, not 'yes'"),
+        ({"beams": "2.5"}, "tiny: beams is of type int, not '2.5'"),
+        ({"warmth": "nan"}, "tiny: warmth is of type float, not 'nan'"),
+        ({"warmth": 10**400}, "tiny: warmth is of type float, not 1000"),
+        ({"language": False}, "tiny: language is of type str, not False"),
         ({"ties": "third"}, "tiny: ties is one of half, right, wrong, not 'third'"),
     ],
 )
@@ -135,7 +158,7 @@ def test_parts_are_replaced_by_name() -> None:
     assert {role: part.name for role, part in default.parts.items()} == {"ear": "small-ear", "llm": "tiny"}
     other = catalogue().model("chain", {"ear": "big-ear"})
     assert other.parts["ear"].parameters == {"beams": 5}
-    assert other.changed == ("ear",)
+    assert other.changed == {"ear": "big-ear"}
     assert [one.name for one in other.whole()] == ["chain", "big-ear", "tiny"]
     by_entry = catalogue(models={"duo": entry("chain", parts={"llm": "narrow"})}).model("duo")
     assert [one.name for one in by_entry.whole()] == ["duo", "small-ear", "narrow"]
@@ -143,6 +166,36 @@ def test_parts_are_replaced_by_name() -> None:
         catalogue().model("chain", {"ear": "nobody"})
     with pytest.raises(SpeechzooError, match="chain has no parameter 'eye'; it has: ear, llm"):
         catalogue().model("chain", {"eye": "big-ear"})
+
+
+def test_parameters_of_parts_are_set_by_their_path() -> None:
+    """Otherwise: trying a beam of five in a cascade needs a registry entry of one's own."""
+    usual = catalogue().model("chain")
+    wide = catalogue().model("chain", {"ear.beams": "5", "llm.language": "no"})
+    assert wide.parts["ear"].parameters == {"beams": 5}
+    assert wide.changed == {"ear.beams": 5, "llm.language": "no"}
+    assert wide.identity() != usual.identity()
+    assert catalogue().model("chain", {"ear.beams": "1"}).changed == {}
+    other = catalogue().model("chain", {"ear": "big-ear", "ear.beams": "1"})
+    assert other.changed == {"ear": "big-ear", "ear.beams": 1}
+    nested = catalogue(models={"outer": entry("chain", parts={"llm": "chain"})})
+    deep = nested.model("outer", {"llm.ear.beams": "7"})
+    assert deep.changed == {"llm.ear.beams": 7}
+    assert {path: value for path, value, _ in deep.settable()}["llm.ear.beams"] == 7
+    assert deep.takes("llm.ear.beams") and deep.takes("ear") and not deep.takes("beams")
+    with pytest.raises(SpeechzooError, match="small-ear has no parameter 'beam'; it has: beams"):
+        catalogue().model("chain", {"ear.beam": "5"})
+
+
+def test_a_part_is_replaced_only_by_its_like() -> None:
+    """Otherwise: a voice put where the transcriber belongs fails after the models are loaded."""
+    with pytest.raises(SpeechzooError, match="chain: ear=voice is a voice, it has to be a transcriber"):
+        catalogue().model("chain", {"ear": "voice"})
+    with pytest.raises(SpeechzooError, match="chain: llm=big-ear is a transcriber, it has to be a model"):
+        catalogue().model("chain", {"llm": "big-ear"})
+    # What is replaced need not be installed.
+    lost = replace(CHAIN, parts={"ear": "not-here", "llm": "tiny"})
+    assert catalogue(specs=(LLM, lost, EAR)).model("chain", {"ear": "big-ear"}).parts["ear"].name == "big-ear"
 
 
 def test_a_model_that_is_a_part_of_itself_is_refused() -> None:
@@ -180,6 +233,18 @@ def test_names_that_are_not_there_are_answered_with_those_that_are() -> None:
     assert [one.name for one in known.any("best")] == ["tiny"]
 
 
+def test_an_adapter_can_be_looked_at_by_its_name() -> None:
+    """Otherwise: nobody learns what ADAPTER in ADAPTER@FOLDER may be, nor its parameters."""
+    known = catalogue()
+    assert known.adapters() == {
+        "model": {"llm": ["far", "narrow", "tiny"]},
+        "service": {"ear": ["big-ear", "small-ear"]},
+    }
+    (llm,) = known.any("llm")
+    assert llm.entry is None and llm.parameters["beams"] == 1
+    assert "llm" not in known.names()["model"]
+
+
 def test_a_checkpoint_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a model in training would need a registry entry for every step."""
     monkeypatch.chdir(tmp_path)
@@ -189,7 +254,7 @@ def test_a_checkpoint_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     component = catalogue().model("llm@step@100", {"beams": 3})
     assert component.folder == folder and component.parameters["beams"] == 3
     assert len(component.revision) == 16 and not component.missing_files()
-    (folder / "weights").write_text("two")
+    (folder / "weights").write_text("another")
     assert catalogue().model("llm@step@100").revision != component.revision
     assert catalogue().any("llm@step@100")[0].folder == folder
     hub = catalogue().model(f"llm@org/repo@{COMMIT}")
@@ -205,13 +270,49 @@ def test_a_checkpoint_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert told in str(caught.value)
 
 
+def test_a_folder_is_read_only_when_its_revision_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise: list and show take minutes beside a checkpoint of 20 GB."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "rows").write_text("one")
+    monkeypatch.setattr(weights, "folder_revision", lambda folder: "read")
+    component = catalogue(tmp_path).task("quiz")
+    assert component.pinned is None and "revision" not in vars(component)
+    assert component.identity()["revision"] == "read"
+    assert pickle.loads(pickle.dumps(component)).revision == "read"  # noqa: S301
+
+
+def test_an_entry_that_two_plugins_bring_is_refused_when_it_is_used() -> None:
+    """Otherwise: the order of installation decides which checkpoint is measured."""
+    known = catalogue()
+    files = (Path("one.yaml"), Path("other.yaml"))
+    known.registry.conflicts.update(
+        dict.fromkeys([("models", "tiny"), ("services", "small-ear"), ("aliases", "ask")], files)
+    )
+    for use in (
+        lambda: known.model("tiny"),
+        lambda: known.model("best"),
+        lambda: known.service("small-ear"),
+        lambda: known.task("ask"),
+        lambda: known.any("tiny"),
+    ):
+        with pytest.raises(
+            SetupError, match=r"more than one plugin: one\.yaml, other\.yaml.*--registry FILE"
+        ):
+            use()
+    assert known.model("narrow").name == "narrow"
+
+
 def test_everything_that_is_missing_is_named_with_its_command() -> None:
     """Otherwise a user would meet the missing pieces one failed run after another."""
-    component = catalogue(models={"all": entry("chain", parts={"ear": "voice", "llm": "far"})}).model("all")
+    ear = replace(EAR, name="deaf", requires=("no-such-package-xyz", "also-missing"))
+    models = {"all": entry("chain", parts={"ear": "deaf", "llm": "far"})}
+    component = catalogue(models=models, specs=(*SPECS, ear)).model("all")
     with pytest.raises(SetupError) as caught:
         component.require()
     assert str(caught.value).splitlines() == [
-        "voice needs packages: pip install no-such-package-xyz also-missing",
+        "deaf needs packages: pip install no-such-package-xyz also-missing",
         "far is not fetched: speechzoo fetch far",
     ]
     catalogue().model("tiny").require()
@@ -248,7 +349,7 @@ def test_the_identity_covers_all_that_can_change_a_result(tmp_path: Path) -> Non
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "rows").write_text("one")
     before = catalogue(tmp_path).task("quiz").identity()
-    (tmp_path / "data" / "rows").write_text("two")
+    (tmp_path / "data" / "rows").write_text("another")
     hub = HubSource(hub="o/far", revision=COMMIT[::-1])
     identities = [
         before,
@@ -278,6 +379,8 @@ def test_load_makes_the_class_with_everything_it_is_owed() -> None:
     assert (chain.setup.name, chain.setup.dtype, chain.setup.seed) == ("chain", "bfloat16", 7)
     ear = chain.setup.part("ear")
     assert (ear.setup.name, ear.setup.dtype, ear.parameters) == ("big-ear", "bfloat16", {"beams": 5})
+    # Else a model that asks for its part at every clip would load it at every clip.
+    assert chain.setup.part("ear") is ear
     with pytest.raises(SetupError, match=r"chain has no part 'eye'; its parts are \['ear', 'llm'\]"):
         chain.setup.part("eye")
     with pytest.raises(SetupError, match=r"chain needs files.*ADAPTER@FOLDER"):

@@ -255,4 +255,41 @@ def test_a_plugin_adds_a_command(site: Site) -> None:
     site.install("good", hook("commands", spec.format("hello"), "CommandSpec") + command)
     site.install("other", hook("commands", spec.format("absent"), "CommandSpec"))
     assert site.run("hello") == "hello\n"
+    assert "conflict" not in site.run("plugins", "--strict")
     assert "fake_good:absent cannot be imported" in site.run("absent", code=3)
+
+
+def test_a_command_of_a_core_commands_name_is_told(site: Site) -> None:
+    """Otherwise: the author of a plugin wonders why the own command never runs."""
+    site.install("good", hook("commands", "[CommandSpec('list', 'fake_good:list', 's')]", "CommandSpec"))
+    told = site.run("plugins", "--strict", code=3)
+    assert "conflict: command 'list' is speechzoo's own; the one of fake-good 1.0 is not used" in told
+    assert "models:" in site.run("list")
+
+
+def test_two_registries_of_plugins_with_one_entry_are_told_when_it_is_used(site: Site) -> None:
+    """Otherwise: the order of installation decides which checkpoint is measured."""
+    for name in ("good", "other"):
+        file = site.folder / f"{name}.yaml"
+        file.write_text(f"models: {{mine: {{adapter: text-llm, summary: {name}, licence: MIT}}}}")
+        site.install(name, hook("registry", f"Path({str(file)!r})"))
+    told = site.run("show", "mine", code=3)
+    assert "good.yaml" in told and "other.yaml" in told and "Traceback" not in told
+    assert "cascade" in site.run("list")
+
+
+def test_only_eval_tells_that_a_run_is_finished(site: Site, instrument: dict[str, str]) -> None:
+    """Otherwise: a plugin that announces results announces one again for every look at a report."""
+    heard = site.folder / "heard"
+    site.install(
+        "good",
+        "from pathlib import Path\nfrom speechzoo import hookimpl\n"
+        "@hookimpl\ndef speechzoo_run_finished(folder, report):\n"
+        f"    with Path({str(heard)!r}).open('a') as file: file.write('finished ')\n",
+    )
+    environment = {"PYTHONPATH": f"{site.folder}{os.pathsep}{instrument['PYTHONPATH']}"}
+    environment[SWITCH] = "good,instrument"
+    run = ("-m", "instrument", "-t", "arithmetic", "--limit", "2", "--conditions", "t2t", "--out", "run")
+    site.run("eval", *run, **environment)
+    site.run("report", "run", **environment)
+    assert heard.read_text() == "finished "

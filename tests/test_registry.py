@@ -150,7 +150,22 @@ def test_later_layers_replace_whole_entries(tmp_path: Path, monkeypatch: pytest.
     assert merged.folder_of("models", "y") == extra
     assert merged.folder_of("models", "x") == project
     assert merged.folder_of("services", "piper-joe") == shipped_registry().parent
-    assert merged.entry("models", "nope") is None
+    assert merged.conflicts == {}
+
+
+def test_two_plugins_with_one_name_are_in_conflict_until_a_later_layer_settles_it(tmp_path: Path) -> None:
+    """Otherwise: the order of installation decides which checkpoint is measured."""
+    entry = "{adapter: a, summary: s, licence: MIT}"
+    text = f"models: {{x: {entry}, y: {entry}}}\naliases: {{z: x}}"
+    one, other = (write(tmp_path, text, f"{name}.yaml") for name in ("one", "other"))
+    merged = load_registry([one, other])
+    assert merged.conflicts == dict.fromkeys(
+        [("models", "x"), ("models", "y"), ("aliases", "z")], (one, other)
+    )
+    settled = load_registry([one, other], [write(tmp_path, f"models: {{x: {entry}}}", "own.yaml")])
+    assert set(settled.conflicts) == {("models", "y"), ("aliases", "z")}
+    # One file that two entry points of a package bring is no conflict.
+    assert load_registry([one, one]).conflicts == {}
 
 
 def shipped_files() -> list[Path]:

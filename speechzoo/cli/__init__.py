@@ -2,15 +2,16 @@
 
 import logging
 import sys
+import traceback
 from importlib import import_module
 from typing import Any
 
 import click
 
 from speechzoo import __version__
-from speechzoo.errors import SpeechzooError
+from speechzoo.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, SpeechzooError
 
-_COMMANDS = {
+COMMANDS = {
     "eval": "run a model on a task and report what speech costs it",
     "report": "make the reports of a run again",
     "compare": "set runs of several models side by side, with paired tests",
@@ -25,20 +26,20 @@ class LazyGroup(click.Group):
     """Knows its commands by name; ``--help`` imports none of them, nor any plugin."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in _COMMANDS:
+        if cmd_name in COMMANDS:
             command: click.Command = import_module(f"speechzoo.cli.{cmd_name}").command
             return command
         command_of_plugin = _plugin_command(cmd_name)
         if command_of_plugin is None and not ctx.resilient_parsing:
-            ctx.fail(f"there is no command {cmd_name!r}; there are: {', '.join(_COMMANDS)}")
+            ctx.fail(f"there is no command {cmd_name!r}; there are: {', '.join(COMMANDS)}")
         return command_of_plugin
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+            formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -46,6 +47,15 @@ class LazyGroup(click.Group):
         except SpeechzooError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            sys.exit(EXIT_INTERRUPTED)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        # Python would exit with 1, which says that a run ended with too many invalid items.
+        except Exception:
+            click.echo(traceback.format_exc(), err=True, nl=False)
+            click.echo("internal error: please report it; the run's folder is intact", err=True)
+            sys.exit(EXIT_ENVIRONMENT)
 
 
 def _plugin_command(name: str) -> click.Command | None:

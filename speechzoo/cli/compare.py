@@ -8,8 +8,8 @@ from rich.console import Console
 from speechzoo.errors import SpeechzooError
 from speechzoo.gap import compare
 from speechzoo.report.terminal import print_comparison
+from speechzoo.run.files import write_whole
 from speechzoo.run.results import read_results
-from speechzoo.run.store import write_whole
 
 
 @click.command("compare")

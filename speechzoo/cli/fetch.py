@@ -19,4 +19,6 @@ def command(names: tuple[str, ...], registries: tuple[Path, ...]) -> None:
     catalogue = open_catalogue(registries)
     for name in names:
         for component in catalogue.any(name):
+            if not any(part.entry and part.entry.sources for part in component.whole()):
+                click.echo(f"{component.kind} {name}: there is nothing to fetch")
             fetch(component, click.echo)

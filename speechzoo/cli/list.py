@@ -1,5 +1,6 @@
 """speechzoo list"""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -10,26 +11,45 @@ from speechzoo.loading import Catalogue, Component, Kind
 
 
 @click.command("list")
-@click.argument("kinds", nargs=-1, type=click.Choice(["models", "tasks", "services"]))
+@click.argument("kinds", nargs=-1, type=click.Choice(["models", "tasks", "services", "adapters"]))
 @registry_option
 def command(kinds: tuple[str, ...], registries: tuple[Path, ...]) -> None:
-    """Models, tasks and services: what is ready, and the command that brings what is missing."""
+    """Models, tasks and services: what is ready, and the command that brings what is missing.
+
+    Adapters drive models and services: a registry entry names one, and so does ADAPTER@FOLDER.
+    """
     catalogue = open_catalogue(registries)
     names = catalogue.names()
+    adapters = list(_adapters(catalogue))
     sections: dict[str, Kind] = {"models": "model", "tasks": "task", "services": "service"}
     for section, kind in sections.items():
         if kinds and section not in kinds:
             continue
         click.echo(f"{section}:")
-        rows = [(name, *_state(catalogue, kind, name)) for name in names[kind]]
-        for name, state, summary in rows:
-            click.echo(f"  {name:<16} {state:<46} {summary}")
-        if not rows:
-            click.echo("  none installed")
+        _print([(name, *_state(catalogue, kind, name)) for name in names[kind]])
+    if "adapters" in kinds or (adapters and not kinds):
+        click.echo("adapters:")
+        _print(adapters)
     for alias, name in sorted(catalogue.registry.aliases.items()):
         click.echo(f"alias: {alias} -> {name}")
     if broken := catalogue.plugins.quarantined():
         click.echo(f"\n{len(broken)} broken plugin(s) set aside: see 'speechzoo plugins'")
+
+
+def _print(rows: list[tuple[str, str, str]]) -> None:
+    for name, state, summary in rows:
+        click.echo(f"  {name:<16} {state:<46} {summary}")
+    if not rows:
+        click.echo("  none installed")
+
+
+def _adapters(catalogue: Catalogue) -> Iterator[tuple[str, str, str]]:
+    """Name, how it is used, and the summary."""
+    for kind, adapters in catalogue.adapters().items():
+        specs = catalogue.plugins.named(kind)
+        for name, entries in sorted(adapters.items()):
+            own = [f"{name}@FOLDER"] if kind == "model" else []
+            yield name, f"used as {', '.join([*own, *entries])}", specs[name].summary
 
 
 def _state(catalogue: Catalogue, kind: Kind, name: str) -> tuple[str, str]:

@@ -2,12 +2,13 @@
 
 import click
 
+from speechzoo.cli import COMMANDS
 from speechzoo.errors import EXIT_ENVIRONMENT
 from speechzoo.plugins import Plugin, discover
 
 
 @click.command("plugins")
-@click.option("--strict", is_flag=True, help="Exit with code 3 if any plugin is broken.")
+@click.option("--strict", is_flag=True, help="Exit with code 3 if any plugin is broken or in conflict.")
 def command(strict: bool) -> None:
     """Installed plugins and what each brings; for a broken one, why, with its traceback."""
     found = discover()
@@ -17,7 +18,11 @@ def command(strict: bool) -> None:
         click.echo("no plugins are installed (entry point group: speechzoo)")
     for (kind, name), packages in found.conflicts.items():
         click.echo(f"conflict: {kind} {name!r} is brought by {' and '.join(packages)}; none of them is used")
-    if strict and (found.quarantined() or found.conflicts):
+    hidden = [spec for name, spec in found.named("command").items() if name in COMMANDS]
+    for spec in hidden:
+        brought = found.owner(spec).distribution
+        click.echo(f"conflict: command {spec.name!r} is speechzoo's own; the one of {brought} is not used")
+    if strict and (found.quarantined() or found.conflicts or hidden):
         raise SystemExit(EXIT_ENVIRONMENT)
 
 

@@ -6,11 +6,10 @@ import click
 from rich.console import Console
 
 from speechzoo.gap import Report, degradation
-from speechzoo.plugins import Plugins, discover
 from speechzoo.report import html, json_file
 from speechzoo.report.terminal import print_report
+from speechzoo.run.files import write_whole
 from speechzoo.run.results import read_results
-from speechzoo.run.store import write_whole
 
 
 @click.command("report")
@@ -20,15 +19,14 @@ def command(run: Path) -> None:
 
     Prints the table and writes report.json and report.html; needs neither the model nor the task.
     """
-    write_reports(run, discover())
+    write_reports(run)
 
 
-def write_reports(folder: Path, plugins: Plugins) -> Report:
+def write_reports(folder: Path) -> Report:
     """All views of a run's degradation report."""
     report = degradation(read_results(folder))
     write_whole(folder / "report.json", json_file.render(report))
     write_whole(folder / "report.html", html.render(report, folder))
     print_report(report, Console(highlight=False))
     click.echo(f"report: {folder / 'report.html'}")
-    plugins.emit("speechzoo_run_finished", folder=folder, report=report.model_dump(mode="json"))
     return report

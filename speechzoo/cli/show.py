@@ -6,21 +6,25 @@ import click
 
 from speechzoo.cli.catalogue import open_catalogue, registry_option
 from speechzoo.loading import Component
-from speechzoo.registry import DataEntry, ModelEntry
+from speechzoo.registry import DataEntry, ModelEntry, Value
+from speechzoo.run.signature import text_of
+from speechzoo.specs import Parameter
 
 
 @click.command("show")
 @click.argument("name")
 @registry_option
 def command(name: str, registries: tuple[Path, ...]) -> None:
-    """Everything about one model, task or service: parts, files, parameters, licence."""
+    """Everything about one model, task, service or adapter: parts, files, parameters, licence."""
     catalogue = open_catalogue(registries)
+    adapters = catalogue.adapters()
     for component in catalogue.any(name):
-        for label, value in _lines(component):
+        entries = adapters.get(component.kind, {}).get(component.name, [])
+        for label, value in _lines(component, entries):
             click.echo(f"{label:<14} {value}")
 
 
-def _lines(component: Component) -> list[tuple[str, str]]:
+def _lines(component: Component, entries: list[str]) -> list[tuple[str, str]]:
     spec, entry = component.spec, component.entry
     lines = [
         (component.kind, component.name),
@@ -29,14 +33,20 @@ def _lines(component: Component) -> list[tuple[str, str]]:
     ]
     if component.capabilities:
         lines.append(("can", ", ".join(sorted(component.capabilities))))
-    lines += [(f"part {role}", part.name) for role, part in component.parts.items()]
-    for name, parameter in spec.parameters.items():
-        choices = f" ({' | '.join(parameter.choices)})" if parameter.choices else ""
-        value = component.parameters[name]
-        lines.append(("--set", f"{name}={value if value != '' else chr(34) * 2}{choices}: {parameter.help}"))
+    if entries:
+        own = f", and {component.name}@FOLDER for files of your own" if component.kind == "model" else ""
+        lines.append(("adapter of", ", ".join(entries) + own))
+    for role, part in component.parts.items():
+        lines.append((f"part {role}", f"{part.name} (--set {role}=NAME for another {part.sort})"))
+    lines += [("--set", _setting(*setting)) for setting in component.settable()]
     if entry is not None:
         lines += _entry_lines(component)
     return lines
+
+
+def _setting(path: str, value: Value, parameter: Parameter) -> str:
+    choices = f" ({' | '.join(parameter.choices)})" if parameter.choices else ""
+    return f"{path}={text_of(value)}{choices}: {parameter.help}"
 
 
 def _entry_lines(component: Component) -> list[tuple[str, str]]:
@@ -49,10 +59,16 @@ def _entry_lines(component: Component) -> list[tuple[str, str]]:
     if isinstance(entry, DataEntry):
         lines.append(("citation", entry.citation))
         lines += [("expected", f"{count} {what}") for what, count in entry.expected.items()]
+        if entry.languages:
+            lines.append(("languages", ", ".join(entry.languages)))
     for source in entry.sources:
         pins = source.model_dump(mode="json", exclude={"files", "into"}, exclude_defaults=True)
         lines.append(("source", ", ".join(f"{key} {value}" for key, value in pins.items())))
+    if entry.download_mb:
+        lines.append(("download", f"{entry.download_mb} MB"))
     if entry.sources:
         where = component.folder or f"not fetched: speechzoo fetch {component.name}"
-        lines += [("files", str(where)), ("revision", component.revision)]
+        # The revision of a folder of one's own is a hash of all it holds: gigabytes, so only a run takes it.
+        revision = component.pinned or "taken from the contents by each run"
+        lines += [("files", str(where)), ("revision", revision)]
     return lines

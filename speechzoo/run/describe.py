@@ -61,8 +61,8 @@ def describe(
 
 def _signature(request: Request, about: TaskInfo, conditions: tuple[Condition, ...]) -> str:
     """The line that names, pins and re-runs a result."""
-    changed = {f"model.{key}": value for key, value in _changed(request.systems["model"]).items()}
-    changed |= {f"task.{key}": value for key, value in _changed(request.task).items()}
+    changed = {f"model.{key}": value for key, value in request.systems["model"].changed.items()}
+    changed |= {f"task.{key}": value for key, value in request.task.changed.items()}
     rival = request.systems.get("rival")
     identities = {role: component.identity() for role, component in request.systems.items()}
     return write_signature(
@@ -91,7 +91,7 @@ def _system_info(component: Component, dtype: str, conditions: tuple[Condition, 
         identity=component.identity(),
         summary=entry.summary if entry else component.spec.summary,
         licence=entry.licence if entry else "unknown",
-        changed=_changed(component),
+        changed=dict(component.changed),
         dtype=dtype,
         conditions=conditions,
     )
@@ -105,7 +105,7 @@ def _task_info(component: Component, task: Task) -> TaskInfo:
         summary=component.spec.summary,
         licence=entry.licence if entry else "unknown",
         citation=entry.citation if isinstance(entry, DataEntry) else "",
-        changed=_changed(component),
+        changed=dict(component.changed),
         metrics=tuple(
             MetricInfo(
                 name=metric.name,
@@ -117,11 +117,6 @@ def _task_info(component: Component, task: Task) -> TaskInfo:
             for metric in task.metrics
         ),
     )
-
-
-def _changed(component: Component) -> dict[str, str | int | float | bool]:
-    parts = {role: part.name for role, part in component.parts.items()}
-    return {key: {**component.parameters, **parts}[key] for key in component.changed}
 
 
 def _environment(request: Request) -> dict[str, str]:
