@@ -12,7 +12,7 @@ from collections.abc import Callable
 import click
 
 from speechzoo import Condition, ScoreAnswer, Setup
-from speechzoo.cli.catalogue import open_catalogue
+from speechzoo.catalogue import open_catalogue
 from speechzoo.lm import CausalLM, default_token_budget, score, score_plainly
 from speechzoo.loading import load
 

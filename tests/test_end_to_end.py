@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from speechzoo.cli.catalogue import open_catalogue
+from speechzoo.catalogue import open_catalogue
 from speechzoo.loading import fetch
 
 pytestmark = pytest.mark.stack

@@ -10,8 +10,9 @@ import pluggy
 import pytest
 
 from speechzoo import weights
+from speechzoo.catalogue import Catalogue
 from speechzoo.errors import SetupError, SpeechzooError
-from speechzoo.loading import Catalogue, Component, load
+from speechzoo.loading import Component, load
 from speechzoo.plugins import Plugin, Plugins
 from speechzoo.registry import (
     DataEntry,

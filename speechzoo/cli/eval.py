@@ -12,7 +12,8 @@ from types import FrameType
 import click
 from click.core import ParameterSource
 
-from speechzoo.cli.catalogue import open_catalogue, registry_option
+from speechzoo.catalogue import Catalogue, open_catalogue
+from speechzoo.cli.options import registry_option
 from speechzoo.cli.progress import progress_display
 from speechzoo.cli.report import write_reports
 from speechzoo.errors import (
@@ -22,7 +23,7 @@ from speechzoo.errors import (
     SpeechzooError,
 )
 from speechzoo.gap import Report
-from speechzoo.loading import Catalogue, Component, fetch
+from speechzoo.loading import Component, fetch
 from speechzoo.registry import ModelEntry
 from speechzoo.run.evaluate import evaluate
 from speechzoo.run.records import Role

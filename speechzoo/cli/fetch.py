@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from speechzoo.cli.catalogue import open_catalogue, registry_option
+from speechzoo.catalogue import open_catalogue
+from speechzoo.cli.options import registry_option
 from speechzoo.loading import fetch
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import click
 
-from speechzoo.cli.catalogue import open_catalogue, registry_option
+from speechzoo.catalogue import Catalogue, open_catalogue
+from speechzoo.cli.options import registry_option
 from speechzoo.errors import SpeechzooError
-from speechzoo.loading import Catalogue, Component, Kind
+from speechzoo.loading import Component, Kind
 
 
 @click.command("list")

@@ -3,16 +3,14 @@
 import pytest
 
 from speechzoo import loading
-from speechzoo.plugins import discover
-from speechzoo.registry import load_registry
+from speechzoo.catalogue import Catalogue, open_catalogue
 
 
 @pytest.fixture(scope="session")
-def catalogue() -> loading.Catalogue:
-    catalogue = loading.Catalogue(discover(), load_registry())
-    loading.fetch(catalogue.model("cascade"), print)
+def catalogue() -> Catalogue:
+    loading.fetch(open_catalogue().model("cascade"), print)
     # Resolved anew: components know only the files that were there when they were made.
-    return loading.Catalogue(discover(), load_registry())
+    return open_catalogue()
 
 
 @pytest.fixture(scope="session")
