@@ -302,7 +302,7 @@ def test_an_adapter_that_speaks_nonsense_is_told(
 
 def test_a_reply_without_samples_is_refused_when_it_is_heard() -> None:
     """Otherwise a mute model would get a transcript of nothing."""
-    refused(AudioClip.from_samples(np.zeros(0, np.float32), RATE))
+    assert refused(AudioClip.from_samples(np.zeros(0, np.float32), RATE)).reason == "not_audio"
 
 
 def test_samples_stay_within_full_scale() -> None:
