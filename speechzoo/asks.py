@@ -169,8 +169,12 @@ def context_digest(ask: Ask) -> str:
     return _sha256([chat, [[m.role, *map(_part_key, m.parts)] for m in dialogue_of(ask)]])
 
 
-def ask_digest(ask: Ask) -> str:
+def ask_digest(ask: Ask, context: str | None = None) -> str:
     """Hash of everything in the ask that can change its answer.
+
+    Args:
+        ask: the ask.
+        context: its `context_digest`, if it is known already.
 
     Raises:
         ItemError: a clip's file cannot be read.
@@ -181,7 +185,7 @@ def ask_digest(ask: Ask) -> str:
         rest = ["reply", ask.speech, ask.max_tokens]
     else:
         rest = ["dialogue", len(ask.opening), ask.speech, ask.max_tokens]
-    return _sha256([context_digest(ask), *rest])
+    return _sha256([context or context_digest(ask), *rest])
 
 
 def _part_key(part: Part) -> list[str]:

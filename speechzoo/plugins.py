@@ -102,6 +102,10 @@ class Plugins:
             for p in self.quarantined()
         )
 
+    def listen_to(self, event: str) -> bool:
+        """Whether any plugin wants to hear of an event: if not, nobody need describe it."""
+        return bool(getattr(self.manager.hook, event).get_hookimpls())
+
     def emit(self, event: str, **facts: Any) -> None:
         """Tells every plugin that listens of an event; one that fails is dropped with a warning."""
         for listener in getattr(self.manager.hook, event).get_hookimpls():

@@ -156,8 +156,9 @@ def _answer_all(
             records = [_record(request, work, answer, store) for work, answer in done]
             store.add_answers(records)
             progress.advance(len(done))
-            for record in records:
-                plugins.emit("speechzoo_sample_done", record=record.model_dump(mode="json"))
+            if plugins.listen_to("speechzoo_sample_done"):
+                for record in records:
+                    plugins.emit("speechzoo_sample_done", record=record.model_dump(mode="json"))
     finally:
         executor.close()
 

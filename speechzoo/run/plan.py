@@ -190,7 +190,8 @@ def _check_item(item: Item) -> None:
 
 
 def _work(key: Key, ask: Ask) -> Work:
-    return Work(key, ask, ask_digest(ask), context_digest(ask), _cost(ask))
+    context = context_digest(ask)
+    return Work(key, ask, ask_digest(ask, context), context, _cost(ask))
 
 
 def _cost(ask: Ask) -> int:
