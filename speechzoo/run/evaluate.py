@@ -52,7 +52,9 @@ def evaluate(request: Request, plugins: Plugins, progress: Progress) -> Path:
     refuse_another_signature(request.signature, run)
     folder = request.out or Path("runs") / _folder_name(request, run)
     if (folder / "run.json").exists():
-        refuse_another_run(folder, read_run(folder), run)
+        before = read_run(folder)
+        refuse_another_run(folder, before, run)
+        run = run.model_copy(update={"created": before.created})
     planned = _planned_items(request, plan)
     with Store(folder) as store:
         for notice in store.notices:

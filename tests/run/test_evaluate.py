@@ -67,6 +67,7 @@ def test_a_second_call_computes_nothing(speechzoo: Speechzoo, tmp_path: Path) ->
     assert "all done before" in done.stderr
     second = report(tmp_path)
     assert first["stages"] == second["stages"]
+    assert first["run"]["created"] == second["run"]["created"]
 
 
 def test_a_larger_limit_asks_only_what_is_new(speechzoo: Speechzoo, tmp_path: Path) -> None:
