@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import cast
 
 from speechzoo import __version__
-from speechzoo.asks import Answer, Failure
 from speechzoo.errors import ItemError, SpeechzooError
 from speechzoo.loading import Component, load
 from speechzoo.plugins import Plugins
 from speechzoo.registry import DataEntry
 from speechzoo.run.describe import describe, digest, refuse_another_run, refuse_another_signature
+from speechzoo.run.executors import Executor
 from speechzoo.run.executors.local import Loading, LocalExecutor
 from speechzoo.run.grade import grade_answers
 from speechzoo.run.plan import (
@@ -55,7 +55,8 @@ def evaluate(request: Request, plugins: Plugins, progress: Progress) -> Path:
         before = read_run(folder)
         refuse_another_run(folder, before, run)
         run = run.model_copy(update={"created": before.created})
-    planned = _planned_items(request, plan)
+    bases = _bases(request, plan)
+    planned = _planned_items(plan, bases)
     with Store(folder) as store:
         for notice in store.notices:
             progress.say(notice)
@@ -66,7 +67,7 @@ def evaluate(request: Request, plugins: Plugins, progress: Progress) -> Path:
         for role in systems:
             if works := [work for work in plan.works if work.key.role == role]:
                 answered = {} if request.fresh else _final(valid_answers(planned, store.answers()))
-                _answer_all(request, works, answered, store, plugins, progress)
+                _answer_all(request, works, answered, bases, store, plugins, progress)
         answers = valid_answers(planned, store.answers())
         grade_answers(store, task, run.task.identity, plan, answers, progress)
     return folder
@@ -139,6 +140,7 @@ def _answer_all(
     request: Request,
     works: list[Work],
     answered: Mapping[Key, AnswerRecord],
+    bases: Mapping[Key, str],
     store: Store,
     plugins: Plugins,
     progress: Progress,
@@ -150,12 +152,15 @@ def _answer_all(
     progress.stage(f"{component.name} ({role})", len(works), len(works) - len(todo))
     if not todo:
         return
-    executor = LocalExecutor(
+    executor: Executor = LocalExecutor(
         Loading(component, request.device, request.dtype, request.seed), request.time_limit
     )
     try:
         for done in executor.run(pack(todo, request.batch_tokens)):
-            records = [_record(request, work, answer, store) for work, answer in done]
+            records = [
+                AnswerRecord(key=work.key, basis=bases[work.key], answer=answer_to_json(answer, store.audio))
+                for work, answer in done
+            ]
             store.add_answers(records)
             progress.advance(len(done))
             if plugins.listen_to("speechzoo_sample_done"):
@@ -165,22 +170,18 @@ def _answer_all(
         executor.close()
 
 
-def _record(request: Request, work: Work, answer: Answer | Failure, store: Store) -> AnswerRecord:
-    return AnswerRecord(key=work.key, basis=_basis(request, work), answer=answer_to_json(answer, store.audio))
+def _bases(request: Request, plan: Plan) -> dict[Key, str]:
+    """Digest of each ask and of everything about its system that can change the answer."""
+    common = [request.dtype, request.seed, request.device_kind, __version__]
+    systems = {role: digest([component.identity(), *common]) for role, component in request.systems.items()}
+    return {work.key: digest([systems[work.key.role], work.digest])[:32] for work in plan.works}
 
 
-def _planned_items(request: Request, plan: Plan) -> list[RunItem]:
+def _planned_items(plan: Plan, bases: Mapping[Key, str]) -> list[RunItem]:
     planned: dict[str, dict[str, str]] = {}
-    for work in plan.works:
-        planned.setdefault(work.key.item, {})[work.key.way] = _basis(request, work)
+    for key, basis in bases.items():
+        planned.setdefault(key.item, {})[key.way] = basis
     return [item.model_copy(update={"planned": planned.get(item.id, {})}) for item in plan.shown]
-
-
-def _basis(request: Request, work: Work) -> str:
-    """Digest of the ask and of everything about the system that can change its answer."""
-    identity = request.systems[work.key.role].identity()
-    system = [identity, request.dtype, request.seed, request.device_kind, __version__]
-    return digest([system, work.digest])[:32]
 
 
 def _count_notes(request: Request, items: list[Item]) -> list[str]:

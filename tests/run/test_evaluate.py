@@ -270,3 +270,15 @@ def test_a_worker_killed_from_outside_costs_nothing(instrument: dict[str, str], 
     os.kill(int(workers[0]), signal.SIGKILL)
     assert process.wait(60) == 0
     assert report(tmp_path)["stages"][0]["valid"] == 40
+
+
+def test_runs_are_compared_on_the_same_items(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: the command that sets models side by side fails, or compares other items."""
+    one = ("eval", "--model", "instrument", "--task", "arithmetic", "--conditions", "t2t", "--limit", "12")
+    speechzoo(*one, "--out", "first")
+    speechzoo(*one, "--out", "second", "--set", "bias=0.5")
+    done = speechzoo("compare", "first", "second", "--json", "comparison.json")
+    assert "over 12 items valid in all runs" in done.stdout
+    (table,) = json.loads((tmp_path / "comparison.json").read_text())["tables"]
+    assert table["items"] == 12 and table["pairs"][0]["lead"]["value"] == 0
+    assert "at least two runs" in speechzoo("compare", "first", code=2).stderr
