@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from speechzoo.audio import AudioClip
@@ -19,14 +19,26 @@ class ScoreAsk:
 
     Attributes:
         context: text and clips that are conditioned on and not scored.
-        continuations: the texts to score, each tokenized apart from the context.
+        continuations: the texts to score, each tokenized apart from the context; or the clips, by the
+            model's own audio tokens.
         chat: wrap the context in the model's chat template; otherwise the parts are given as they
             are, with no special token before or after (base-LM scoring).
     """
 
     context: Dialogue
-    continuations: tuple[str, ...]
+    continuations: tuple[Part, ...]
     chat: bool = False
+
+
+@dataclass(frozen=True)
+class MultiScoreAsk:
+    """Continuations that do not all follow one context, compared with each other all the same.
+
+    A model never sees it: the runner asks ``asks`` one by one and joins their scores, in order, to one
+    `ScoreAnswer`.
+    """
+
+    asks: tuple[ScoreAsk, ...]
 
 
 @dataclass(frozen=True)
@@ -61,15 +73,19 @@ class DialogueAsk:
     max_tokens: int = 256
 
 
-Ask = ScoreAsk | ReplyAsk | DialogueAsk
+Ask = ScoreAsk | MultiScoreAsk | ReplyAsk | DialogueAsk
 
 
 @dataclass(frozen=True)
 class ContinuationScore:
-    """Sum of the natural-log probabilities of a continuation's tokens, and how many there were."""
+    """Sum of the natural-log probabilities of a continuation's tokens, and how many there were.
+
+    ``audio_tokens`` counts the positions that the clips of its context took, where a model knows.
+    """
 
     log_likelihood: float
     tokens: int
+    audio_tokens: int | None = None
 
     @property
     def mean_nll(self) -> float:
@@ -85,11 +101,17 @@ class ScoreAnswer:
         scores: one for each continuation.
         heard: what the model understood of the ask's clips, where it has such a text (a cascade).
         timings: seconds by stage, such as ``{"transcribe": 0.4, "score": 0.2}``.
+        means: imported scores whose sums nobody knows: each log-likelihood is the mean a token, and
+            ``tokens`` is 1.
+        prior: scores of the same continuations without the context. No model fills it in: the runner
+            asks for them apart and joins them before a task grades.
     """
 
     scores: tuple[ContinuationScore, ...]
     heard: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    means: bool = False
+    prior: tuple[ContinuationScore, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,17 +156,34 @@ class Failure:
 Answer = ScoreAnswer | ReplyAnswer | DialogueAnswer
 
 
+def score_asks(ask: Ask) -> tuple[ScoreAsk, ...]:
+    """The single contexts with their continuations behind an ask for scores; none behind another."""
+    if isinstance(ask, MultiScoreAsk):
+        return ask.asks
+    return (ask,) if isinstance(ask, ScoreAsk) else ()
+
+
+def continuations_of(ask: Ask) -> tuple[Part, ...]:
+    """What is scored, in the order of the answer's scores."""
+    return tuple(part for one in score_asks(ask) for part in one.continuations)
+
+
 def dialogue_of(ask: Ask) -> Dialogue:
     """Everything the model is given to read and hear."""
     if isinstance(ask, ScoreAsk):
         return ask.context
+    if isinstance(ask, MultiScoreAsk):
+        return tuple(message for one in ask.asks for message in one.context)
     if isinstance(ask, ReplyAsk):
         return ask.dialogue
     return (*ask.opening, *ask.turns)
 
 
 def with_clips(ask: Ask, change: Callable[[AudioClip], Part]) -> Ask:
-    """The same ask with every clip replaced by ``change(clip)``, a clip or a text."""
+    """The same ask with every clip that is heard replaced by ``change(clip)``, a clip or a text.
+
+    Continuations are scored, not heard, and stay as they are.
+    """
 
     def changed(messages: Dialogue) -> Dialogue:
         return tuple(
@@ -154,6 +193,8 @@ def with_clips(ask: Ask, change: Callable[[AudioClip], Part]) -> Ask:
 
     if isinstance(ask, ScoreAsk):
         return replace(ask, context=changed(ask.context))
+    if isinstance(ask, MultiScoreAsk):
+        return MultiScoreAsk(tuple(replace(one, context=changed(one.context)) for one in ask.asks))
     if isinstance(ask, ReplyAsk):
         return replace(ask, dialogue=changed(ask.dialogue))
     return replace(ask, opening=changed(ask.opening), turns=changed(ask.turns))
@@ -165,6 +206,8 @@ def context_digest(ask: Ask) -> str:
     Raises:
         ItemError: a clip's file cannot be read.
     """
+    if isinstance(ask, MultiScoreAsk):
+        return _sha256([context_digest(one) for one in ask.asks])
     chat = ask.chat if isinstance(ask, ScoreAsk) else True
     return _sha256([chat, [[m.role, *map(_part_key, m.parts)] for m in dialogue_of(ask)]])
 
@@ -180,7 +223,9 @@ def ask_digest(ask: Ask, context: str | None = None) -> str:
         ItemError: a clip's file cannot be read.
     """
     if isinstance(ask, ScoreAsk):
-        rest: list[object] = ["score", *ask.continuations]
+        rest: list[object] = ["score", *map(_part_key, ask.continuations)]
+    elif isinstance(ask, MultiScoreAsk):
+        rest = ["scores", *map(ask_digest, ask.asks)]
     elif isinstance(ask, ReplyAsk):
         rest = ["reply", ask.speech, ask.max_tokens]
     else:
@@ -204,8 +249,8 @@ def checked(ask: Ask, answer: Answer | Failure) -> Answer | Failure:
     """
     if isinstance(answer, Failure):
         return answer
-    if isinstance(ask, ScoreAsk):
-        return _checked_score(ask, answer)
+    if isinstance(ask, ScoreAsk | MultiScoreAsk):
+        return _checked_score(continuations_of(ask), answer)
     if isinstance(ask, ReplyAsk):
         return _checked_reply(answer, ask.speech)
     if not isinstance(answer, DialogueAnswer):
@@ -221,21 +266,21 @@ def checked(ask: Ask, answer: Answer | Failure) -> Answer | Failure:
     return answer
 
 
-def _checked_score(ask: ScoreAsk, answer: Answer) -> Answer | Failure:
+def _checked_score(continuations: Sequence[Part], answer: Answer) -> Answer | Failure:
     if not isinstance(answer, ScoreAnswer):
         return Failure("wrong_answer_shape", f"scores were asked, got {_kind(answer)}")
-    if len(answer.scores) != len(ask.continuations):
+    if len(answer.scores) != len(continuations):
         return Failure(
             "wrong_answer_shape",
-            f"{len(ask.continuations)} continuations were asked, {len(answer.scores)} scores came back",
+            f"{len(continuations)} continuations were asked, {len(answer.scores)} scores came back",
         )
-    for continuation, score in zip(ask.continuations, answer.scores, strict=True):
+    for continuation, score in zip(continuations, answer.scores, strict=True):
         if not isinstance(score, ContinuationScore):
             return Failure("wrong_answer_shape", f"a ContinuationScore was asked, got {_kind(score)}")
         if score.tokens < 1:
-            return Failure("empty_continuation", f"no token in the continuation {continuation!r}")
+            return Failure("empty_continuation", f"no token in the continuation {named(continuation)}")
         if not math.isfinite(score.log_likelihood):
-            return Failure("non_finite", f"log-likelihood {score.log_likelihood} for {continuation!r}")
+            return Failure("non_finite", f"log-likelihood {score.log_likelihood} for {named(continuation)}")
         if score.log_likelihood > ROUNDING:
             return Failure("impossible_score", f"log-likelihood {score.log_likelihood} is above 0")
     return _timed(answer)
@@ -259,6 +304,11 @@ def _timed(answer: ScoreAnswer | ReplyAnswer) -> Answer | Failure:
 
 def _kind(value: object) -> str:
     return type(value).__name__
+
+
+def named(part: Part) -> str:
+    """How messages call a text or a clip."""
+    return repr(part) if isinstance(part, str) else part.name
 
 
 def heard_by(answer: Answer) -> str | None:

@@ -13,6 +13,7 @@ from speechzoo.errors import SetupError, SpeechzooError
 from speechzoo.loading import Component, Kind, is_installed
 from speechzoo.plugins import SWITCH, Plugins, discover
 from speechzoo.registry import (
+    DataEntry,
     Entry,
     ModelEntry,
     Registry,
@@ -60,14 +61,39 @@ class Catalogue:
         self._refuse_conflict("services", name)
         return self._driven("service", name, self.registry.services.get(name), settings or {})
 
-    def task(self, name: str, settings: Mapping[str, Value] | None = None) -> Component:
-        name = self._meant(name)
-        spec = self.plugins.task(name)
+    def task(
+        self, name: str, settings: Mapping[str, Value] | None = None, data: str | None = None
+    ) -> Component:
+        """``NAME`` or ``NAME/SUBSET``.
+
+        Args:
+            name: of the task.
+            settings: of its parameters and parts.
+            data: instead of the registered data, a folder of the same layout or ``HUB_ID@REVISION``.
+        """
+        whole, slash, subset = self._meant(name).partition("/")
+        spec = self.plugins.task(whole)
+        if slash and subset not in spec.subsets:
+            raise SpeechzooError(
+                f"{whole} has no subset {subset!r}; it has: {', '.join(spec.subsets) or 'none'}"
+            )
         self._refuse_conflict("data", spec.data or "")
         entry = self.registry.data.get(spec.data) if spec.data else None
         if spec.data and entry is None:
-            raise SetupError(f"task {name!r} needs the data set {spec.data!r}, which no registry names")
-        return self._component("task", name, spec, entry, spec.data or name, {}, {}, settings or {})
+            raise SetupError(f"task {whole!r} needs the data set {spec.data!r}, which no registry names")
+        if data is not None:
+            entry = self._other_data(whole, entry, data)
+        meant = f"{whole}/{subset}" if subset else whole
+        component = self._component("task", meant, spec, entry, spec.data or whole, {}, {}, settings or {})
+        if not spec.subsets:
+            return component
+        return replace(component, parameters={"subset": subset, **component.parameters})
+
+    def _other_data(self, task: str, entry: Entry | None, data: str) -> DataEntry:
+        if not isinstance(entry, DataEntry):
+            raise SpeechzooError(f"{task} has no data set; --data would change nothing")
+        source = weights.own_source(data, repo_type="dataset")
+        return entry.model_copy(update={"sources": (source,), "files": {}})
 
     def any(self, name: str) -> list[Component]:
         """Everything with this name: a model, a service, a task, an adapter.
@@ -157,11 +183,8 @@ class Catalogue:
 
     def _own_checkpoint(self, text: str, settings: Mapping[str, Value]) -> Component:
         adapter, _, rest = text.partition("@")
-        location, revision = rest, None
-        if not Path(rest).is_dir():
-            location, _, revision = rest.partition("@")
         spec = self.plugins.model(adapter)
-        source = weights.own_source(location, revision or None)
+        source = weights.own_source(rest, repo_type="model")
         entry = ModelEntry(
             adapter=adapter, summary="a checkpoint of one's own", licence="unknown", sources=(source,)
         )
@@ -182,9 +205,10 @@ class Catalogue:
             raise SpeechzooError(f"{' -> '.join((*self.within, f'{kind} {name}'))}: it is a part of itself")
         inner = replace(self, within=(*self.within, f"{kind} {name}"))
         roles = {role: self._meant(part) for role, part in {**spec.parts, **entry_parts}.items()}
-        parts = {role: inner._chosen_part(role, usual, settings) for role, usual in roles.items()}
+        wanted = [role for role, usual in roles.items() if settings.get(role, usual)]
+        parts = {role: inner._chosen_part(role, roles[role], settings) for role in wanted}
         for role, part in parts.items():
-            inner._refuse_another_sort(name, role, spec.parts.get(role, part.name), part)
+            inner._refuse_another_sort(name, role, spec.parts.get(role) or part.name, part)
         own = {key: value for key, value in settings.items() if key.partition(".")[0] not in roles}
         usual = _parameters(name, spec.parameters, entry_parameters, tuple(roles))
         parameters = _parameters(name, spec.parameters, {**entry_parameters, **own}, tuple(roles))

@@ -112,6 +112,10 @@ class Component:
     def missing_files(self) -> bool:
         return self.entry is not None and bool(self.entry.sources) and self.folder is None
 
+    def to_obtain(self) -> str:
+        """How its user comes by data that the registry has no source for; "" if it needs none."""
+        return self.entry.obtain if isinstance(self.entry, DataEntry) and not self.entry.sources else ""
+
     def missing_packages(self) -> tuple[str, ...]:
         return tuple(name for name in self.spec.requires if not is_installed(name))
 
@@ -123,6 +127,8 @@ class Component:
                 told.append(f"{component.name} needs packages: pip install {' '.join(packages)}")
             if component.missing_files():
                 told.append(f"{component.name} is not fetched: speechzoo fetch {component.name}")
+            if obtain := component.to_obtain():
+                told.append(f"{component.name} has no data here: {obtain}")
         if told:
             raise SetupError("\n".join(told))
 

@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from speechzoo.asks import Ask, Failure, ReplyAnswer, ReplyAsk, ScoreAnswer, ScoreAsk, dialogue_of
+from speechzoo.asks import (
+    Ask,
+    Failure,
+    MultiScoreAsk,
+    ReplyAnswer,
+    ReplyAsk,
+    ScoreAnswer,
+    ScoreAsk,
+    continuations_of,
+    dialogue_of,
+)
 from speechzoo.dialogue import clips_of, parts_of
 from speechzoo.specs import Capability
 
@@ -37,8 +47,10 @@ def required_capabilities(ask: Ask) -> frozenset[Capability]:
     needed = {Capability.AUDIO_IN} if hears else set()
     if any(isinstance(part, str) for part in parts_of(messages)):
         needed.add(Capability.TEXT_IN)
-    if isinstance(ask, ScoreAsk):
+    if isinstance(ask, ScoreAsk | MultiScoreAsk):
         needed.add(Capability.SCORE_UNDER_AUDIO if hears else Capability.SCORE_UNDER_TEXT)
+        if any(not isinstance(part, str) for part in continuations_of(ask)):
+            needed.add(Capability.SCORE_SPEECH)
         return frozenset(needed)
     needed.add(Capability.SPEECH_OUT if ask.speech else Capability.TEXT_OUT)
     if len([m for m in messages if m.role != "system"]) > 1:

@@ -14,7 +14,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from speechzoo.errors import SpeechzooError
-from speechzoo.specs import Capability
+from speechzoo.specs import Capability, Condition
 
 PROJECT_FILE = Path("speechzoo.yaml")
 
@@ -135,13 +135,47 @@ class ServiceEntry(_Driven):
     """A speech recogniser or synthesizer with its files."""
 
 
+class Published(_Strict):
+    """A value that somebody printed, to be shown beside a user's own.
+
+    Attributes:
+        system: the model, as its source calls it.
+        subset: of the task; "" for the whole.
+        condition: text or speech in and out.
+        metric: of the task.
+        value: in the metric's own unit: 0.796 for 79.6 %.
+        source: where it is printed.
+        note: what a reader must know before comparing.
+    """
+
+    system: str
+    subset: str = ""
+    condition: Condition
+    metric: str
+    value: float
+    source: str
+    note: str = ""
+
+
 class DataEntry(_Entry):
-    """A data set. ``files`` are checked against their hashes whenever the data are used."""
+    """A data set.
+
+    Attributes:
+        files: checked against their hashes whenever the data are used.
+        citation: of the data.
+        expected: how many items there should be, of each subset by its name or of all as ``items``; a
+            list where more than one number would do.
+        languages: spoken in it.
+        obtain: how to come by data that have no source here, in a sentence.
+        published: values that others measured on it.
+    """
 
     files: dict[InsidePath, Sha256] = {}
     citation: str
-    expected: dict[str, int] = {}
+    expected: dict[str, int | tuple[int, ...]] = {}
     languages: tuple[str, ...] = ()
+    obtain: str = ""
+    published: tuple[Published, ...] = ()
 
 
 Entry = ModelEntry | ServiceEntry | DataEntry

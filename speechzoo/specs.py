@@ -32,6 +32,7 @@ class Capability(StrEnum):
     SPEECH_OUT = "speech-out"
     SCORE_UNDER_TEXT = "score-under-text"
     SCORE_UNDER_AUDIO = "score-under-audio"
+    SCORE_SPEECH = "score-speech"
     MULTI_TURN = "multi-turn"
     STREAM = "stream"
 
@@ -65,7 +66,8 @@ class ModelSpec:
         capabilities: what the class can do.
         parameters: its keywords.
         parts: the parts it is made of and the registry name each defaults to, such as
-            ``{"transcriber": "whisper-tiny"}``; reached as ``setup.part("transcriber")``.
+            ``{"transcriber": "whisper-tiny"}``; reached as ``setup.part("transcriber")``. One that
+            defaults to "" is absent unless it is set.
         prepare: ``"module:function"`` run once on freshly fetched files as ``function(folder)``.
         requires: distributions that the class imports beyond those its package depends on.
     """
@@ -99,12 +101,19 @@ class ServiceSpec:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """A task. ``data`` names its data set in the registry; the other fields are as in `ModelSpec`."""
+    """A task; the other fields are as in `ModelSpec`.
+
+    Attributes:
+        data: its data set in the registry.
+        subsets: parts of it that can be run alone, as ``--task NAME/SUBSET``. A task that has some is
+            made with the keyword ``subset``, "" for all of them.
+    """
 
     name: str
     target: str
     summary: str
     data: str | None = None
+    subsets: tuple[str, ...] = ()
     parameters: Parameters = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     prepare: str | None = None

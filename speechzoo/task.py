@@ -68,6 +68,9 @@ class Task(Protocol):
         version: changes whenever a grade could change; part of every run's fingerprint.
         conditions: in which the items can be asked.
         metrics: the first is the one that losses are stated in.
+
+    A task may have ``notes``, a sequence of sentences about its data that a reader of the report must
+    know, and items with the attribute ``subset``, which reports go into first.
     """
 
     version: str

@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from speechzoo.errors import SetupError, SpeechzooError
 from speechzoo.registry import Entry, HubSource, PathSource, Source, WheelSource, is_commit
@@ -245,19 +246,20 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def own_source(location: str, revision: str | None) -> PathSource | HubSource:
-    """What follows ``ADAPTER@``: an existing folder, or a hub repository at a pinned revision.
+def own_source(text: str, repo_type: Literal["model", "dataset"]) -> PathSource | HubSource:
+    """An existing folder, or a hub repository at a pinned revision: ``FOLDER`` or ``HUB_ID@REVISION``.
 
     Raises:
         SpeechzooError: neither.
     """
-    if location and Path(location).is_dir():
-        return PathSource(path=str(Path(location).resolve()))
+    if text and Path(text).is_dir():
+        return PathSource(path=str(Path(text).resolve()))
+    location, _, revision = text.partition("@")
     if location.count("/") != 1 or location.startswith((".", "/", "~")):
         raise SpeechzooError(f"{location!r} is neither a folder nor the id of a hub repository")
-    if revision is None or not is_commit(revision):
+    if not is_commit(revision):
         raise SpeechzooError(
             f"{location} is no folder here. If it is a hub repository, name the revision as a 40-digit "
             f"commit hash ({location}@<commit>): a branch can move, and the result could not be reproduced"
         )
-    return HubSource(hub=location, revision=revision)
+    return HubSource(hub=location, revision=revision, repo_type=repo_type)

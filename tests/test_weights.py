@@ -288,15 +288,17 @@ def test_ones_own_checkpoint_is_a_folder_or_a_pinned_repository(
     """Otherwise a branch would move under a result, and nobody could reproduce it."""
     monkeypatch.chdir(tmp_path)
     Path("org/ckpt").mkdir(parents=True)
-    assert weights.own_source("org/ckpt", None) == PathSource(path=str(tmp_path / "org" / "ckpt"))
-    assert weights.own_source(".", None) == PathSource(path=str(tmp_path))
-    assert weights.own_source("org/repo", COMMIT) == HubSource(hub="org/repo", revision=COMMIT)
-    for revision in (None, "main", COMMIT[:8], COMMIT.upper()):
+    assert weights.own_source("org/ckpt", "model") == PathSource(path=str(tmp_path / "org" / "ckpt"))
+    assert weights.own_source(".", "model") == PathSource(path=str(tmp_path))
+    assert weights.own_source(f"org/repo@{COMMIT}", "dataset") == HubSource(
+        hub="org/repo", revision=COMMIT, repo_type="dataset"
+    )
+    for revision in ("", "@main", f"@{COMMIT[:8]}", f"@{COMMIT.upper()}"):
         with pytest.raises(SpeechzooError, match=r"org/repo is no folder here.*40-digit commit hash"):
-            weights.own_source("org/repo", revision)
+            weights.own_source(f"org/repo{revision}", "model")
     for location in ("./missing", "/missing/ckpt", "~/missing", "missing", "a/b/c", ""):
         with pytest.raises(SpeechzooError, match="neither a folder nor the id"):
-            weights.own_source(location, COMMIT)
+            weights.own_source(f"{location}@{COMMIT}", "model")
 
 
 def test_the_cache_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,7 @@ class Wanted:
     rival: str | None
     dtype: str | None
     seed: int
+    data: str | None = None
     signature: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -71,13 +72,15 @@ def _checked_seconds(_context: click.Context, _option: click.Parameter, seconds:
 
 @click.command("eval")
 @click.option("--model", "-m", help="NAME, or ADAPTER@FOLDER for a checkpoint of your own.")
-@click.option("--task", "-t", help="Name of the task, see 'speechzoo list tasks'.")
+@click.option("--task", "-t", help="NAME, or NAME/SUBSET, see 'speechzoo list tasks'.")
+@click.option("--data", metavar="DIR", help="Other data for the task: a folder, or HUB_ID@COMMIT.")
 @click.option("--conditions", help="Such as t2t,s2t (input to output). Default: all that both can do.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter or part, see 'show'. Repeat."
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many items, drawn at random by the seed.")
 @click.option("--rival", help="A cascade to hold a speech LLM against (row C of the report).")
+@click.option("--transcriber", help="Also tell the loss by how well this recogniser hears each clip.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The run's folder.")
 @click.option(
     "--max-errors",
@@ -119,10 +122,12 @@ def command(
     context: click.Context,
     model: str | None,
     task: str | None,
+    data: str | None,
     conditions: str | None,
     settings: tuple[str, ...],
     limit: int | None,
     rival: str | None,
+    transcriber: str | None,
     out: Path | None,
     max_errors: str,
     device: str,
@@ -153,12 +158,12 @@ def command(
     """
     if signature is not None:
         _refuse_beside_signature(context)
-        wanted = _from_signature(signature)
+        wanted = _from_signature(signature, data)
     elif model is None or task is None:
         raise click.UsageError("name a --model and a --task, or a --signature")
     else:
         chosen = None if conditions is None else _conditions(conditions)
-        wanted = Wanted(model, task, chosen, parse_settings(settings), limit, rival, dtype, seed)
+        wanted = Wanted(model, task, chosen, parse_settings(settings), limit, rival, dtype, seed, data)
     if context.get_parameter_source("device") is ParameterSource.DEFAULT:
         device = wanted.signature.get("device", device)
     with _resumable():
@@ -167,6 +172,7 @@ def command(
         request = Request(
             systems=systems,
             task=about,
+            transcriber=None if transcriber is None else catalogue.service(transcriber),
             conditions=wanted.conditions,
             limit=wanted.limit,
             device=device,
@@ -194,7 +200,7 @@ def _refuse_beside_signature(context: click.Context) -> None:
         raise click.UsageError(f"--signature decides {', '.join(beside)} already; leave one of the two out")
 
 
-def _from_signature(line: str) -> Wanted:
+def _from_signature(line: str, data: str | None) -> Wanted:
     fields = read_signature(line)
     conditions, dtype = fields.get("conditions"), fields.get("dtype")
     if dtype is not None and dtype not in DTYPES:
@@ -208,6 +214,7 @@ def _from_signature(line: str) -> Wanted:
         rival=fields.get("rival"),
         dtype=dtype,
         seed=read_number(fields, "seed", least=0) or 0,
+        data=data,
         signature=fields,
     )
 
@@ -255,7 +262,7 @@ def _resolve(
     entry = systems["model"].entry
     if isinstance(entry, ModelEntry) and entry.base is not None:
         systems["base"] = catalogue.model(entry.base)
-    about = catalogue.task(wanted.task, for_task)
+    about = catalogue.task(wanted.task, for_task, wanted.data)
     if online:
         for component in (*systems.values(), about):
             fetch(component, lambda line: click.echo(line, err=True))

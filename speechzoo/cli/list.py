@@ -68,6 +68,8 @@ def _state(catalogue: Catalogue, kind: Kind, name: str) -> tuple[str, str]:
     packages = [package for part in component.whole() for package in part.missing_packages()]
     if packages:
         return f"missing: pip install {' '.join(packages)}", summary
+    if component.to_obtain():
+        return f"missing: see 'speechzoo show {name}'", summary
     if any(part.missing_files() for part in component.whole()):
         return f"missing: speechzoo fetch {name}", summary
     return "ready", summary

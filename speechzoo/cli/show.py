@@ -1,5 +1,6 @@
 """speechzoo show NAME"""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -7,9 +8,9 @@ import click
 from speechzoo.catalogue import open_catalogue
 from speechzoo.cli.options import registry_option
 from speechzoo.loading import Component
-from speechzoo.registry import DataEntry, ModelEntry, Value
+from speechzoo.registry import DataEntry, ModelEntry, Published, Value
 from speechzoo.run.signature import text_of
-from speechzoo.specs import Parameter
+from speechzoo.specs import Parameter, TaskSpec
 
 
 @click.command("show")
@@ -32,6 +33,8 @@ def _lines(component: Component, entries: list[str]) -> list[tuple[str, str]]:
         ("", entry.summary if entry and component.kind != "task" else spec.summary),
         ("driven by", f"{spec.name} of {component.package} ({spec.target})"),
     ]
+    if isinstance(spec, TaskSpec) and spec.subsets:
+        lines.append(("subsets", ", ".join(f"{spec.name}/{subset}" for subset in spec.subsets)))
     if component.capabilities:
         lines.append(("can", ", ".join(sorted(component.capabilities))))
     if entries:
@@ -59,9 +62,12 @@ def _entry_lines(component: Component) -> list[tuple[str, str]]:
         lines += [(label, value) for label, value in facts.items() if value]
     if isinstance(entry, DataEntry):
         lines.append(("citation", entry.citation))
-        lines += [("expected", f"{count} {what}") for what, count in entry.expected.items()]
+        lines += [("expected", f"{counts} {what}") for what, counts in _expected(entry)]
         if entry.languages:
             lines.append(("languages", ", ".join(entry.languages)))
+        if component.to_obtain():
+            lines.append(("data", entry.obtain))
+        lines += [("published", _published(value)) for value in entry.published]
     for source in entry.sources:
         pins = source.model_dump(mode="json", exclude={"files", "into"}, exclude_defaults=True)
         lines.append(("source", ", ".join(f"{key} {value}" for key, value in pins.items())))
@@ -73,3 +79,14 @@ def _entry_lines(component: Component) -> list[tuple[str, str]]:
         revision = component.pinned or "taken from the contents by each run"
         lines += [("files", str(where)), ("revision", revision)]
     return lines
+
+
+def _expected(entry: DataEntry) -> Iterator[tuple[str, str]]:
+    for what, counts in entry.expected.items():
+        yield what, " or ".join(map(str, counts if isinstance(counts, tuple) else (counts,)))
+
+
+def _published(value: Published) -> str:
+    where = f"{value.subset} " if value.subset else ""
+    note = f"; {value.note}" if value.note else ""
+    return f"{where}{value.condition} {value.metric} {value.value:g}: {value.system} ({value.source}{note})"

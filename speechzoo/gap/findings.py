@@ -9,8 +9,11 @@ from speechzoo.specs import Condition
 
 SCHEMA_VERSION = 1
 
-StageName = Literal["T0", "T", "TS", "S", "SS", "C"]
-"""Who answers and how: T text in, S speech in, a second S speech out; T0 the base text LLM, C the rival."""
+StageName = Literal["T0", "T", "TS", "S", "SS", "CT", "C"]
+"""Who answers and how: T text in, S speech in, a second S speech out; T0 the base text LLM, C the rival.
+
+CT is the rival with the text as it is: CT - C is what its ears cost it.
+"""
 
 
 class _Finding(BaseModel):

@@ -20,10 +20,13 @@ MOVED = 1e-3
 def prior(results: Results, percent: bool) -> Prior | None:
     """The primary metric without the context."""
     metric = results.run.task.metrics[0]
+    asked = with_variant(results, "prior")
+    # One condition is enough: their continuations differ by no more than a space.
+    condition = min((key.condition for key in asked), key=list(Condition).index, default=None)
     grades = {
         key.item: grade
-        for key, result in with_variant(results, "prior").items()
-        if isinstance(grade := usable(result.outcome, metric.name), Grade)
+        for key, result in asked.items()
+        if key.condition == condition and isinstance(grade := usable(result.outcome, metric.name), Grade)
     }
     if not grades:
         return None

@@ -33,6 +33,7 @@ PLACES = (
     Place("TS", "model", Condition.T2S, "text in, speech out"),
     Place("S", "model", Condition.S2T, "speech in, text out"),
     Place("SS", "model", Condition.S2S, "speech in and out"),
+    Place("CT", "rival", Condition.T2T, "rival, text in"),
     Place("C", "rival", Condition.S2T, "rival, speech in"),
 )
 
@@ -53,6 +54,7 @@ STEPS = (
     Between("speaking", "S", "SS", "when it has to speak its answer"),
     Between("speaking from text", "T", "TS", "when it has to speak its answer"),
     Between("gap to the rival", "C", "S", "against the rival"),
+    Between("the rival's hearing", "CT", "C", "when the rival has to hear the context"),
 )
 MAIN_FIRST = ("hearing and thinking", "speaking", "speaking from text", "forgetting", "gap to the rival")
 

@@ -116,6 +116,7 @@ def _task_info(component: Component, task: Task) -> TaskInfo:
             )
             for metric in task.metrics
         ),
+        published=entry.published if isinstance(entry, DataEntry) else (),
     )
 
 

@@ -1,6 +1,6 @@
 """A run from end to end: plan, answers, grades. Each step resumes from what lies in the folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -36,8 +36,20 @@ from speechzoo.task import Item, Task
 MACHINE_FAILURES = {"model_error", "out_of_memory", "timed_out", "worker_died"}
 
 
-def evaluate(request: Request, plugins: Plugins, progress: Progress) -> Path:
+MakeExecutor = Callable[[Component, Request], Executor]
+"""From a system to what answers its asks."""
+
+
+def evaluate(
+    request: Request, plugins: Plugins, progress: Progress, executor: MakeExecutor | None = None
+) -> Path:
     """Runs, or takes up again, what is asked for; returns the run's folder.
+
+    Args:
+        request: what is asked for.
+        plugins: are told of every event.
+        progress: is told how far it is.
+        executor: answers the asks; the default loads each system in a process of its own.
 
     Raises:
         SpeechzooError: the request cannot be run at all; items that fail alone are outcomes instead.
@@ -46,9 +58,12 @@ def evaluate(request: Request, plugins: Plugins, progress: Progress) -> Path:
         component.require()
     task = cast(Task, load(request.task, request.device, seed=request.seed))
     items = choose_items(_items(request, task), request.limit, request.seed)
-    asks, systems, notes = _asks(request, task, items)
+    asks, systems, refusals = _asks(request, task, items)
     plan = make_plan(asks, items, systems, request.seed)
-    run = describe(request, task, systems, (*request.notes, *notes, *_count_notes(request, items)))
+    # A plugin's task need not have notes: most data sets need no remark.
+    of_data = getattr(task, "notes", ())
+    notes = [*request.notes, *refusals, *of_data, *count_notes(request.task, items, request.limit)]
+    run = describe(request, task, systems, tuple(notes))
     refuse_another_signature(request.signature, run)
     folder = request.out or Path("runs") / _folder_name(request, run)
     if (folder / "run.json").exists():
@@ -67,7 +82,7 @@ def evaluate(request: Request, plugins: Plugins, progress: Progress) -> Path:
         for role in systems:
             if works := [work for work in plan.works if work.key.role == role]:
                 answered = {} if request.fresh else _final(valid_answers(planned, store.answers()))
-                _answer_all(request, works, answered, bases, store, plugins, progress)
+                _answer_all(request, executor or _local, works, answered, bases, store, plugins, progress)
         answers = valid_answers(planned, store.answers())
         grade_answers(store, task, run.task.identity, plan, answers, progress)
     return folder
@@ -85,7 +100,7 @@ def _asks(
 ) -> tuple[Asks, dict[Role, tuple[Condition, ...]], list[str]]:
     """What is asked, and of which system under which conditions; notes say what had to be left out.
 
-    The base is a text LLM and gives T0; the rival listens and gives C.
+    The base is a text LLM and gives T0; the rival listens and gives C, and CT from the text as it is.
 
     Raises:
         SpeechzooError: a condition the user named, or every one, is beyond the task or a system.
@@ -99,7 +114,7 @@ def _asks(
     candidates: dict[Role, tuple[Condition, ...]] = {
         "model": wanted,
         "base": (Condition.T2T,),
-        "rival": (Condition.S2T,),
+        "rival": (Condition.T2T, Condition.S2T),
     }
     systems: dict[Role, tuple[Condition, ...]] = {}
     notes: list[str] = []
@@ -138,6 +153,7 @@ def _final(answers: Mapping[Key, AnswerRecord]) -> dict[Key, AnswerRecord]:
 
 def _answer_all(
     request: Request,
+    make_executor: MakeExecutor,
     works: list[Work],
     answered: Mapping[Key, AnswerRecord],
     bases: Mapping[Key, str],
@@ -152,9 +168,7 @@ def _answer_all(
     progress.stage(f"{component.name} ({role})", len(works), len(works) - len(todo))
     if not todo:
         return
-    executor: Executor = LocalExecutor(
-        Loading(component, request.device, request.dtype, request.seed), request.time_limit
-    )
+    executor = make_executor(component, request)
     try:
         for done in executor.run(pack(todo, request.batch_tokens)):
             records = [
@@ -168,6 +182,11 @@ def _answer_all(
                     plugins.emit("speechzoo_sample_done", record=record.model_dump(mode="json"))
     finally:
         executor.close()
+
+
+def _local(component: Component, request: Request) -> Executor:
+    loading = Loading(component, request.device, request.dtype, request.seed)
+    return LocalExecutor(loading, request.time_limit)
 
 
 def _bases(request: Request, plan: Plan) -> dict[Key, str]:
@@ -184,13 +203,28 @@ def _planned_items(plan: Plan, bases: Mapping[Key, str]) -> list[RunItem]:
     return [item.model_copy(update={"planned": planned.get(item.id, {})}) for item in plan.shown]
 
 
-def _count_notes(request: Request, items: list[Item]) -> list[str]:
-    """The registry says how many items there should be; another number is worth a remark."""
-    entry = request.task.entry
-    if request.limit is not None or not isinstance(entry, DataEntry) or "items" not in entry.expected:
+def count_notes(task: Component, items: Sequence[Item], limit: int | None = None) -> list[str]:
+    """The registry says how many items there should be; another number is worth a remark.
+
+    Args:
+        task: whose items they are.
+        items: all that were chosen.
+        limit: the most that were to be chosen; with one, no number is expected.
+    """
+    entry, subset = task.entry, task.parameters.get("subset", "")
+    if limit is not None or not isinstance(entry, DataEntry):
         return []
-    expected = entry.expected["items"]
-    return [] if len(items) == expected else [f"{len(items)} items, the registry expects {expected}"]
+    told = []
+    for what, allowed in entry.expected.items():
+        if (what == "items" and subset) or (what != "items" and subset not in ("", what)):
+            continue
+        found = len(items) if what == "items" else sum(i.attributes.get("subset") == what for i in items)
+        counts = allowed if isinstance(allowed, tuple) else (allowed,)
+        if found not in counts:
+            expected = " or ".join(map(str, counts))
+            name = "items" if what == "items" else f"items of {what}"
+            told.append(f"{found} {name}, the registry expects {expected}")
+    return told
 
 
 def _folder_name(request: Request, run: RunFile) -> str:

@@ -11,16 +11,19 @@ from speechzoo.asks import (
     DialogueAnswer,
     DialogueAsk,
     Failure,
+    MultiScoreAsk,
     ReplyAnswer,
     ReplyAsk,
+    ScoreAnswer,
     ScoreAsk,
     checked,
+    score_asks,
 )
 from speechzoo.dialogue import Dialogue, Message
 from speechzoo.errors import ItemError, SetupError
 from speechzoo.model import Model
 
-AnyAsk = TypeVar("AnyAsk", ScoreAsk, ReplyAsk, DialogueAsk)
+AnyAsk = TypeVar("AnyAsk", ScoreAsk | MultiScoreAsk, ScoreAsk, ReplyAsk, DialogueAsk)
 
 
 def answer_batch(model: Model, asks: Sequence[Ask]) -> list[Answer | Failure]:
@@ -31,7 +34,7 @@ def answer_batch(model: Model, asks: Sequence[Ask]) -> list[Answer | Failure]:
     """
     answers: dict[int, Answer | Failure] = {}
     for kind, method in (
-        (ScoreAsk, model.score),
+        ((ScoreAsk, MultiScoreAsk), lambda several: _score(model, several)),
         (ReplyAsk, model.reply),
         (DialogueAsk, lambda dialogues: _converse(model, dialogues)),
     ):
@@ -72,6 +75,32 @@ def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "out_of_memory"
     return "model_error"
+
+
+def _score(model: Model, asks: Sequence[ScoreAsk | MultiScoreAsk]) -> list[Answer | Failure]:
+    """All contexts in one call, then the scores that belong to one ask together again."""
+    single = [one for ask in asks for one in score_asks(ask)]
+    answers = list(model.score(single))
+    if len(answers) != len(single):
+        raise RuntimeError(f"{len(single)} asks were given, {len(answers)} answers came back")
+    rest = iter(zip(single, answers, strict=True))
+    return [
+        _joined([checked(*next(rest)) for _ in ask.asks]) if isinstance(ask, MultiScoreAsk) else next(rest)[1]
+        for ask in asks
+    ]
+
+
+def _joined(answers: Sequence[Answer | Failure]) -> Answer | Failure:
+    if failure := next((answer for answer in answers if isinstance(answer, Failure)), None):
+        return failure
+    scored = [answer for answer in answers if isinstance(answer, ScoreAnswer)]
+    heard = [answer.heard for answer in scored if answer.heard is not None]
+    stages = {stage for answer in scored for stage in answer.timings}
+    return ScoreAnswer(
+        scores=tuple(score for answer in scored for score in answer.scores),
+        heard=" ".join(heard) if len(heard) == len(scored) else None,
+        timings={stage: sum(answer.timings.get(stage, 0.0) for answer in scored) for stage in sorted(stages)},
+    )
 
 
 def _converse(model: Model, asks: Sequence[DialogueAsk]) -> list[Answer | Failure]:

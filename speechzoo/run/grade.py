@@ -3,11 +3,12 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from speechzoo.asks import Answer, Failure, heard_by, spoken_text
+from speechzoo.asks import Answer, Failure, ScoreAnswer, heard_by, spoken_text
 from speechzoo.errors import ItemError, SetupError
 from speechzoo.run.plan import Plan, Work
 from speechzoo.run.progress import Progress
@@ -25,32 +26,46 @@ def grade_answers(
     task: Task,
     task_identity: JsonObject,
     plan: Plan,
-    answers: dict[Key, AnswerRecord],
+    answers: Mapping[Key, AnswerRecord],
     progress: Progress,
 ) -> None:
     """Grades every answer of the plan that has no grade on the same basis yet."""
-    bases = {key: grade_basis(record, task_identity, task.version) for key, record in answers.items()}
+    bases = {
+        key: grade_basis(record, prior_of(key, answers), task_identity, task.version)
+        for key, record in answers.items()
+    }
     there = {(grade.key, grade.basis) for grade in store.grades()}
     works = [work for work in plan.works if work.key in answers]
     todo = [work for work in works if (work.key, bases[work.key]) not in there]
     progress.stage("grading", len(works), len(works) - len(todo))
     for chunk in _chunks(todo, RECORDS_A_WRITE):
-        store.add_grades(
-            [_graded(store, task, plan, work, answers[work.key], bases[work.key]) for work in chunk]
-        )
+        store.add_grades([_graded(store, task, plan, work, answers, bases[work.key]) for work in chunk])
         progress.advance(len(chunk))
 
 
-def grade_basis(record: AnswerRecord, task_identity: JsonObject, version: str) -> str:
-    """Digest of everything that can change a grade: the answer and the task with its parameters."""
-    parts = [record.basis, record.answer, task_identity, version]
+def prior_of(key: Key, answers: Mapping[Key, AnswerRecord]) -> AnswerRecord | None:
+    """The scores of the same continuations without context, if they were asked for and are there."""
+    if key.role != "model" or key.variant == "prior":
+        return None
+    return answers.get(key.model_copy(update={"variant": "prior"}))
+
+
+def grade_basis(
+    record: AnswerRecord, prior: AnswerRecord | None, task_identity: JsonObject, version: str
+) -> str:
+    """Digest of everything that can change a grade: the answers and the task with its parameters."""
+    parts = [record.basis, record.answer, prior.answer if prior else None, task_identity, version]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _graded(
-    store: Store, task: Task, plan: Plan, work: Work, record: AnswerRecord, basis: str
+    store: Store, task: Task, plan: Plan, work: Work, answers: Mapping[Key, AnswerRecord], basis: str
 ) -> GradeRecord:
-    answer = answer_from_json(record.answer, store.audio)
+    answer = answer_from_json(answers[work.key].answer, store.audio)
+    prior = prior_of(work.key, answers)
+    without = answer_from_json(prior.answer, store.audio) if prior else None
+    if isinstance(answer, ScoreAnswer) and isinstance(without, ScoreAnswer):
+        answer = replace(answer, prior=without.scores)
     outcome = _outcome(task, plan, work, answer)
     if isinstance(outcome, Failure):
         return GradeRecord(

@@ -3,18 +3,21 @@
 import hashlib
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
 from speechzoo.asks import (
     Ask,
     Failure,
+    MultiScoreAsk,
     ReplyAsk,
     ScoreAsk,
     ask_digest,
     context_digest,
+    continuations_of,
     dialogue_of,
+    score_asks,
     spoken_text,
     with_clips,
 )
@@ -141,7 +144,7 @@ def clips_in_memory(plan: Plan) -> Iterator[AudioClip]:
     """The clips of planned items that are no files: a run keeps them, so that reports can play them."""
     for work in plan.works:
         if not work.key.variant:
-            yield from (clip for clip in clips_of(dialogue_of(work.ask)) if isinstance(clip.data, bytes))
+            yield from (clip for clip in _clips(work.ask) if isinstance(clip.data, bytes))
 
 
 def pack(works: Sequence[Work], budget: int) -> list[list[Work]]:
@@ -167,13 +170,19 @@ def pack(works: Sequence[Work], budget: int) -> list[list[Work]]:
 def _ask(task: Task, item: Item, condition: Condition) -> Ask | Failure:
     try:
         ask = task.ask(item, condition)
-        for clip in clips_of(dialogue_of(ask)):
+        for clip in _clips(ask):
             _ = clip.header  # a bad file is known before a model is loaded
     except ItemError as error:
         return Failure(error.reason, error.detail)
     except Exception as error:  # a task's fault on one item is that item's outcome, counted and shown
         return Failure("ask_error", f"{type(error).__name__}: {error}")
     return ask
+
+
+def _clips(ask: Ask) -> list[AudioClip]:
+    """Those heard and those scored."""
+    scored = [part for part in continuations_of(ask) if isinstance(part, AudioClip)]
+    return [*clips_of(dialogue_of(ask)), *scored]
 
 
 def _check_item(item: Item) -> None:
@@ -195,24 +204,26 @@ def _work(key: Key, ask: Ask) -> Work:
 
 
 def _cost(ask: Ask) -> int:
-    parts = list(parts_of(dialogue_of(ask)))
+    parts = [*parts_of(dialogue_of(ask)), *continuations_of(ask)]
     characters = sum(len(part) for part in parts if isinstance(part, str))
     seconds = sum(part.seconds for part in parts if isinstance(part, AudioClip))
-    extra = 0 if isinstance(ask, ScoreAsk) else ask.max_tokens
-    if isinstance(ask, ScoreAsk):
-        characters += sum(map(len, ask.continuations))
+    extra = 0 if isinstance(ask, ScoreAsk | MultiScoreAsk) else ask.max_tokens
     return max(1, characters // CHARACTERS_A_TOKEN + int(seconds * AUDIO_TOKENS_A_SECOND) + extra)
 
 
 def _prior(asks: Asks, systems: Mapping[Role, Collection[Condition]]) -> list[Work]:
-    """The model's choice among the continuations without the context: what the endings give away."""
-    if Condition.T2T not in systems["model"]:
-        return []
-    return [
-        _work(Key(role="model", item=item_id, condition=condition, variant="prior"), replace(ask, context=()))
-        for (item_id, condition), ask in asks.items()
-        if condition == Condition.T2T and isinstance(ask, ScoreAsk) and not ask.chat
-    ]
+    """The model's scores of the continuations without the context: what these alone give away.
+
+    Under each condition, whose continuations may differ by a space.
+    """
+    works = []
+    for (item_id, condition), ask in asks.items():
+        if isinstance(ask, Failure) or condition not in systems["model"]:
+            continue
+        if (contexts := score_asks(ask)) and not any(one.chat for one in contexts):
+            key = Key(role="model", item=item_id, condition=condition, variant="prior")
+            works.append(_work(key, ScoreAsk((), continuations_of(ask))))
+    return works
 
 
 def _probe(
@@ -227,7 +238,8 @@ def _probe(
     asked = {
         item.id: ask
         for item in items
-        if isinstance(ask := asks[item.id, Condition.S2T], ScoreAsk | ReplyAsk) and _heard(ask)
+        if isinstance(ask := asks[item.id, Condition.S2T], ScoreAsk | MultiScoreAsk | ReplyAsk)
+        and _heard(ask)
     }
     chosen = _shuffled(list(asked), seed)[:PROBE_ITEMS]
     works = []
@@ -274,12 +286,16 @@ def _shown(item: Item, conditions: Collection[Condition], asks: Asks) -> RunItem
 
 
 def _shown_ask(ask: Ask) -> ShownAsk:
-    messages = dialogue_of(ask)
-    text = "".join(part if isinstance(part, str) else "[audio]" for part in parts_of(messages))
+    contexts = [one.context for one in score_asks(ask)] or [dialogue_of(ask)]
+    texts = ["".join(p if isinstance(p, str) else "[audio]" for p in parts_of(one)) for one in contexts]
+    heard = clips_of(dialogue_of(ask))
+    continuations = continuations_of(ask)
     return ShownAsk(
-        text=text,
-        continuations=ask.continuations if isinstance(ask, ScoreAsk) else (),
-        clips=tuple(_clip_path(clip) for clip in clips_of(messages)),
+        text="\n".join(dict.fromkeys(texts)),
+        continuations=tuple(p if isinstance(p, str) else p.transcript or p.name for p in continuations),
+        spoken_continuations=tuple(_clip_path(p) for p in continuations if isinstance(p, AudioClip)),
+        clips=tuple(_clip_path(clip) for clip in heard),
+        seconds=sum(clip.seconds for clip in heard) if heard else None,
         spoken=spoken_text(ask),
     )
 

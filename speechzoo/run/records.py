@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from speechzoo.asks import (
     ScoreAnswer,
 )
 from speechzoo.audio import AudioClip
+from speechzoo.registry import Published
 from speechzoo.run.files import write_whole
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
@@ -92,12 +93,16 @@ class GradeRecord(_Record):
 class ShownAsk(_Record):
     """An ask as a report shows it: texts, the clips' paths, and what is said in them.
 
-    A clip that came from memory is kept in the run's folder, and its path is relative to that.
+    A clip that came from memory is kept in the run's folder, and its path is relative to that. A
+    continuation that is a clip is shown by what is said in it, its path among ``spoken_continuations``;
+    ``seconds`` are those of all clips that are heard.
     """
 
     text: str
     continuations: tuple[str, ...] = ()
+    spoken_continuations: tuple[str, ...] = ()
     clips: tuple[str, ...] = ()
+    seconds: float | None = None
     spoken: str | None = None
 
 
@@ -143,6 +148,7 @@ class TaskInfo(_Record):
     citation: str
     changed: dict[str, Any]
     metrics: tuple[MetricInfo, ...]
+    published: tuple[Published, ...] = ()
 
 
 class RunFile(_Record):
@@ -184,12 +190,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """A run's folder, read."""
+    """A run's folder, read.
+
+    ``audio_wer`` is the word error rate of the run's transcriber on what each item has to be heard, by
+    item, where a transcriber was asked for.
+    """
 
     folder: Path
     run: RunFile
     items: Mapping[str, RunItem]
     results: Mapping[Key, Result]
+    audio_wer: Mapping[str, float] = field(default_factory=dict)
 
 
 def answer_to_json(answer: Answer | Failure, audio: Path) -> dict[str, Any]:
@@ -207,8 +218,13 @@ def answer_to_json(answer: Answer | Failure, audio: Path) -> dict[str, Any]:
         "timings": {name: float(seconds) for name, seconds in answer.timings.items()},
     }
     if isinstance(answer, ScoreAnswer):
-        scores = [[float(score.log_likelihood), int(score.tokens)] for score in answer.scores]
-        return {"kind": "score", "scores": scores, **common}
+        means = {"means": True} if answer.means else {}
+        return {
+            "kind": "score",
+            "scores": [_score_to_json(score) for score in answer.scores],
+            **means,
+            **common,
+        }
     return {
         "kind": "reply",
         "text": None if answer.text is None else _text(answer.text),
@@ -223,11 +239,17 @@ def answer_from_json(record: Mapping[str, Any], audio: Path) -> Answer | Failure
     if record["kind"] == "failure":
         return Failure(record["reason"], record["detail"])
     if record["kind"] == "score":
-        scores = tuple(ContinuationScore(value, tokens) for value, tokens in record["scores"])
-        return ScoreAnswer(scores, record["heard"], record["timings"])
+        scores = tuple(ContinuationScore(*score) for score in record["scores"])
+        return ScoreAnswer(scores, record["heard"], record["timings"], means=record.get("means", False))
     if record["kind"] == "dialogue":
         return DialogueAnswer(tuple(_reply(reply, audio) for reply in record["replies"]))
     return _reply(record, audio)
+
+
+def _score_to_json(score: ContinuationScore) -> list[float | int]:
+    """Log-likelihood, tokens and, where they are known, audio tokens of the context."""
+    known = [] if score.audio_tokens is None else [int(score.audio_tokens)]
+    return [float(score.log_likelihood), int(score.tokens), *known]
 
 
 def _reply(record: Mapping[str, Any], audio: Path) -> ReplyAnswer:

@@ -16,6 +16,8 @@ class Request:
     Attributes:
         systems: the model under test and, where wanted, its base text LLM and a rival.
         task: what to measure.
+        transcriber: listens to the context clips as well, so that losses can be told by how hard a clip
+            is to understand; for models that do not say what they heard.
         conditions: None means all that the task offers and the model can do.
         limit: number of items, None for all.
         device: ``cpu``, ``cuda``, ``cuda:1``.
@@ -31,6 +33,7 @@ class Request:
 
     systems: Mapping[Role, Component]
     task: Component
+    transcriber: Component | None = None
     conditions: tuple[Condition, ...] | None = None
     limit: int | None = None
     device: str = "cpu"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from speechzoo.asks import Failure, is_truncated
 from speechzoo.errors import StoreError
-from speechzoo.run.grade import grade_basis
+from speechzoo.run.grade import grade_basis, prior_of
 from speechzoo.run.records import (
     AnswerRecord,
     GradeRecord,
@@ -33,7 +33,7 @@ def read_results(folder: Path) -> Results:
     grades = {(grade.key, grade.basis): grade for grade in read_lines(folder / "grades.jsonl", GradeRecord)}
     results = {}
     for key, record in answers.items():
-        basis = grade_basis(record, run.task.identity, run.task.version)
+        basis = grade_basis(record, prior_of(key, answers), run.task.identity, run.task.version)
         results[key] = _result(record, grades.get((key, basis)), folder / "audio")
     for item in items:
         results.update(_not_asked(run, item))

@@ -134,7 +134,7 @@ def _item(name: str, part: Part, row: Row, folder: Path, continuations: tuple[st
             "continuations": list(continuations),
             "right": right,
         },
-        attributes={"part": part, "voice": row.text("voice"), "context_words": length_bin(first)},
+        attributes={"subset": part, "voice": row.text("voice"), "context_words": length_bin(first)},
         cluster=row.text("set"),
     )
 
