@@ -15,6 +15,7 @@ from speechzoo.asks import (
     DialogueAnswer,
     DialogueAsk,
     Failure,
+    MultiScoreAsk,
     ReplyAnswer,
     ReplyAsk,
     ScoreAnswer,
@@ -41,8 +42,11 @@ messages = st.builds(
 dialogues = st.lists(messages, max_size=3).map(tuple)
 texts = st.lists(st.text(max_size=5), max_size=3).map(tuple)
 limits = st.integers(1, 3)
+continuations = st.lists(parts, max_size=3).map(tuple)
+score_asks_drawn = st.builds(ScoreAsk, dialogues, continuations, st.booleans())
 asks = st.one_of(
-    st.builds(ScoreAsk, dialogues, texts, st.booleans()),
+    score_asks_drawn,
+    st.builds(MultiScoreAsk, st.lists(score_asks_drawn, max_size=2).map(tuple)),
     st.builds(ReplyAsk, dialogues, st.booleans(), limits),
     st.builds(DialogueAsk, dialogues, dialogues, st.booleans(), limits),
 )
@@ -64,6 +68,7 @@ def test_a_digest_is_of_the_content_and_not_of_the_objects(ask: Ask) -> None:
 
 SCORE = ScoreAsk(raw("Once ", CLIPS[0]), (" upon", " under"))
 REPLY = ReplyAsk((system("Be brief."), user(CLIPS[0], "Why?")))
+BOTH = MultiScoreAsk((ScoreAsk(raw(CLIPS[0]), (" upon",)), ScoreAsk(raw(CLIPS[1]), (" under",))))
 TALK = DialogueAsk((user("Hi"), user(CLIPS[0])), (system("Be brief."),))
 
 
@@ -77,6 +82,10 @@ TALK = DialogueAsk((user("Hi"), user(CLIPS[0])), (system("Be brief."),))
         (SCORE, {"continuations": (" under", " upon")}),
         (SCORE, {"continuations": (" upon under",)}),
         (SCORE, {"chat": True}),
+        (SCORE, {"continuations": (CLIPS[0], CLIPS[1])}),
+        (BOTH, {"asks": BOTH.asks[::-1]}),
+        (BOTH, {"asks": (BOTH.asks[0], BOTH.asks[0])}),
+        (BOTH, {"asks": (BOTH.asks[0], replace(BOTH.asks[1], continuations=(" sat",)))}),
         (REPLY, {"dialogue": REPLY.dialogue[1:]}),
         (REPLY, {"speech": True}),
         (REPLY, {"max_tokens": 255}),
@@ -116,6 +125,13 @@ SPOKEN = ReplyAnswer(None, silence(0.1))
         (SCORE, ScoreAnswer((-3.0, -4.0)), "wrong_answer_shape"),  # type: ignore[arg-type]
         (SCORE, SAID, "wrong_answer_shape"),
         (SCORE, None, "wrong_answer_shape"),
+        (BOTH, ScoreAnswer((GOOD,)), "wrong_answer_shape"),
+        (BOTH, ScoreAnswer((GOOD, ContinuationScore(math.nan, 2))), "non_finite"),
+        (
+            replace(SCORE, continuations=(CLIPS[0],)),
+            ScoreAnswer((replace(GOOD, tokens=0),)),
+            "empty_continuation",
+        ),
         (REPLY, ScoreAnswer((GOOD, GOOD)), "wrong_answer_shape"),
         (REPLY, "yes", "wrong_answer_shape"),
         (REPLY, SPOKEN, "no_text"),
@@ -137,6 +153,7 @@ def test_what_is_no_answer_becomes_a_failure(ask: Ask, answer: Answer, reason: s
     ("ask", "answer"),
     [
         (SCORE, ScoreAnswer((GOOD, GOOD))),
+        (BOTH, ScoreAnswer((GOOD, GOOD))),
         (REPLY, SAID),
         (REPLY, ReplyAnswer("")),
         (REPLY, Failure("out_of_memory")),
@@ -155,6 +172,8 @@ def test_what_was_heard_and_said_is_known_whole_or_not_at_all() -> None:
     assert spoken_text(ReplyAsk((user(told, "and", told),))) == "one one"
     assert spoken_text(ReplyAsk((user(told, CLIPS[1]),))) is None
     assert spoken_text(ReplyAsk((user("no clip"),))) is None
+    assert spoken_text(MultiScoreAsk((ScoreAsk(raw(told), ("a",)), ScoreAsk(raw(told), ("b",))))) == "one one"
+    assert spoken_text(ScoreAsk(raw("read"), (told,))) is None
     talk = DialogueAnswer((ReplyAnswer("a", heard="x"), ReplyAnswer("b", truncated=True)))
     assert heard_by(talk) == "x" and is_truncated(talk)
     assert heard_by(SAID) is None and not is_truncated(ScoreAnswer((GOOD,)))

@@ -345,6 +345,61 @@ def test_data_of_a_task_lie_beside_the_registry_that_names_them(tmp_path: Path) 
         catalogue(specs=(lost,)).task("lost")
 
 
+EXAM = TaskSpec("exam", HERE, "an exam", subsets=("maths", "history"), parts={"voice": ""})
+
+
+def test_a_subset_is_a_task_of_its_own() -> None:
+    """Otherwise the scores of one subset would be filed as those of the whole."""
+    there = catalogue(specs=(*SPECS, EXAM))
+    whole, maths = there.task("exam"), there.task("exam/maths")
+    assert (whole.name, whole.parameters) == ("exam", {"subset": ""})
+    assert (maths.name, maths.parameters) == ("exam/maths", {"subset": "maths"})
+    assert load(maths).parameters == {"subset": "maths"}
+    assert whole.identity() != maths.identity()
+    for wrong in ("exam/latin", "exam/"):
+        with pytest.raises(SpeechzooError, match="exam has no subset .*; it has: maths, history"):
+            there.task(wrong)
+    with pytest.raises(SpeechzooError, match="quiz has no subset 'maths'; it has: none"):
+        there.task("quiz/maths")
+
+
+def test_a_part_without_a_default_is_there_only_if_it_is_set() -> None:
+    """Otherwise everybody would have to fetch a voice that only some ask for."""
+    there = catalogue(specs=(*SPECS, EXAM))
+    assert there.task("exam").parts == {}
+    chosen = there.task("exam", {"voice": "small-ear"})
+    assert chosen.parts["voice"].name == "small-ear" and chosen.changed == {"voice": "small-ear"}
+
+
+def test_a_task_takes_other_data(tmp_path: Path) -> None:
+    """Otherwise a benchmark that may not be passed on could not be run from one's own copy."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "rows.jsonl").write_text("{}")
+    there = catalogue(tmp_path)
+    usual, own = there.task("quiz"), there.task("quiz", data=str(tmp_path / "mine"))
+    assert usual.folder == tmp_path / "data" and own.folder == tmp_path / "mine"
+    assert usual.revision != own.revision
+    hub = there.task("quiz", data=f"o/questions@{COMMIT}")
+    assert hub.entry is not None
+    assert hub.entry.sources == (HubSource(hub="o/questions", revision=COMMIT, repo_type="dataset"),)
+    assert hub.missing_files()
+    with pytest.raises(SpeechzooError, match="exam has no data set"):
+        catalogue(specs=(*SPECS, EXAM)).task("exam", data=str(tmp_path))
+
+
+def test_data_that_nobody_may_pass_on_tell_how_to_come_by_them(tmp_path: Path) -> None:
+    """Otherwise the error would be a missing file deep inside a task."""
+    there = catalogue(tmp_path)
+    closed = there.registry.data["questions"].model_copy(
+        update={"sources": (), "obtain": "sign up, --data DIR"}
+    )
+    there.registry.data["questions"] = closed
+    with pytest.raises(SetupError, match="quiz has no data here: sign up, --data DIR"):
+        there.task("quiz").require()
+    there.task("quiz", data=str(tmp_path)).require()
+
+
 def test_the_identity_covers_all_that_can_change_a_result(tmp_path: Path) -> None:
     """Otherwise a run would go on with another model and mix the answers of two."""
     (tmp_path / "data").mkdir()
