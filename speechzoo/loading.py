@@ -107,7 +107,7 @@ class Component:
 
     def takes(self, path: str) -> bool:
         """Whether a setting is about it: a parameter, a part, or a parameter of a part."""
-        return path in self.parameters or path.partition(".")[0] in self.parts
+        return path in self.spec.parameters or path.partition(".")[0] in {*self.spec.parts, *self.parts}
 
     def missing_files(self) -> bool:
         return self.entry is not None and bool(self.entry.sources) and self.folder is None

@@ -367,6 +367,7 @@ def test_a_part_without_a_default_is_there_only_if_it_is_set() -> None:
     """Otherwise everybody would have to fetch a voice that only some ask for."""
     there = catalogue(specs=(*SPECS, EXAM))
     assert there.task("exam").parts == {}
+    assert there.task("exam").takes("voice") and there.task("exam").takes("voice.speed")
     chosen = there.task("exam", {"voice": "small-ear"})
     assert chosen.parts["voice"].name == "small-ear" and chosen.changed == {"voice": "small-ear"}
 

@@ -42,6 +42,8 @@ def _lines(component: Component, entries: list[str]) -> list[tuple[str, str]]:
         lines.append(("adapter of", ", ".join(entries) + own))
     for role, part in component.parts.items():
         lines.append((f"part {role}", f"{part.name} (--set {role}=NAME for another {part.sort})"))
+    for role in (role for role in spec.parts if role not in component.parts):
+        lines.append((f"part {role}", f"none (--set {role}=NAME)"))
     lines += [("--set", _setting(*setting)) for setting in component.settable()]
     if entry is not None:
         lines += _entry_lines(component)

@@ -9,27 +9,33 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Literal
 
-from speechzoo import ContinuationScore
+from speechzoo import Condition
 
 from speechzoo_s2sbench.records import adjacent_pairs, story_key
 
-Part = Literal["stories", "choices"]
+Kind = Literal["stories", "choices"]
 Language = Literal["en", "zh"]
 Ties = Literal["reference", "wrong", "half"]
 CmmluMetric = Literal["pairwise", "four_way"]
 PromptStyle = Literal["reference", "matched"]
 PromptLang = Literal["per_dataset", "last_listed"]
-Normalisation = Literal["token", "sum", "character", "byte"]
+ContextAudio = Literal["own", "positive"]
 
 PREFIX: dict[Language, str] = {
     "en": "Below is a segment of alternating speech and text content: ",
     "zh": "下面是一段语音和文本交错的内容：",
 }
+# Of the Chinese one there is a source, VCB-Bench's evaluation kit (arXiv:2510.11098). No reference
+# scores English speech after speech: the English one is the reference's with one word changed.
+SPOKEN_PREFIX: dict[Language, str] = {
+    "en": "Below is a segment of alternating speech and speech content: ",
+    "zh": "下面是一段语音和语音交错的内容：",
+}
 # The reference takes the strings of the last data set listed; the order it ships with ends in Chinese.
 LAST_LISTED: Language = "zh"
 SPACE: dict[Language, str] = {"en": " ", "zh": ""}
 
-TIE_WORTH: dict[Ties, dict[Part, float]] = {
+TIE_WORTH: dict[Ties, dict[Kind, float]] = {
     "reference": {"stories": 0.0, "choices": 1.0},
     "wrong": {"stories": 0.0, "choices": 0.0},
     "half": {"stories": 0.5, "choices": 0.5},
@@ -38,31 +44,25 @@ TIE_WORTH: dict[Ties, dict[Part, float]] = {
 
 @dataclass(frozen=True)
 class Prompt:
-    """What stands before the context, and what before each continuation, scored with it."""
+    """What stands before the context, and what before each text continuation, scored with it."""
 
     prefix: str
     space: str
 
 
-def prompt(language: Language, speech: bool, style: PromptStyle) -> Prompt:
-    """The reference gives speech a prefix and text a space; ``matched`` gives both to both."""
-    if style == "matched":
-        return Prompt(PREFIX[language], SPACE[language])
-    return Prompt(PREFIX[language], "") if speech else Prompt("", SPACE[language])
+def prompt(language: Language, condition: Condition, style: PromptStyle) -> Prompt:
+    """The strings of one condition.
 
-
-def loss(score: ContinuationScore, continuation: str, normalisation: Normalisation) -> float:
-    """Negative log-likelihood by the unit chosen.
-
-    Characters and bytes are counted without the space in front, which only one of the modes has.
+    The reference gives a spoken context a prefix and the text after a read one a space; ``matched`` gives
+    either context both. The prefix says whether text or speech follows. The reference has no speech
+    follow: after a spoken context it has VCB-Bench's prefix here, after a read one none, and as a clip
+    cannot begin with a space it has no space.
     """
-    units = {
-        "token": score.tokens,
-        "sum": 1,
-        "character": len(continuation),
-        "byte": len(continuation.encode("utf-8")),
-    }
-    return -score.log_likelihood / units[normalisation]
+    prefix = (SPOKEN_PREFIX if condition.speech_out else PREFIX)[language]
+    space = "" if condition.speech_out else SPACE[language]
+    if style == "matched":
+        return Prompt(prefix, space)
+    return Prompt(prefix, "") if condition.speech_in else Prompt("", space)
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,13 @@ class Verdict:
 def judge(
     right: float,
     wrong: Sequence[float],
-    part: Part,
+    kind: Kind,
     ties: Ties = "reference",
     metric: CmmluMetric = "pairwise",
 ) -> Verdict:
     """The right continuation against each other one, or under ``four_way`` against the best of them."""
     rivals = [min(wrong)] if metric == "four_way" else wrong
-    worth = TIE_WORTH[ties][part]
+    worth = TIE_WORTH[ties][kind]
     credits = tuple(worth if right == rival else float(right < rival) for rival in rivals)
     return Verdict(credits, right in rivals, right, tuple(wrong))
 

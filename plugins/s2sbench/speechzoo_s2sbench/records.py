@@ -1,6 +1,6 @@
-"""S2SBench's two record formats, read strictly, and its rule of pairing.
+"""S2SBench's two record formats, read strictly, and the rules of pairing.
 
-Formats and rule follow the reference code (github.com/undobug/S2SBench at 1fb472c). A story pair is two
+Formats and rules follow the reference code (github.com/undobug/S2SBench at 1fb472c). A story pair is two
 records that no field links, so one missing record would silently shift all later pairs.
 """
 
@@ -8,13 +8,15 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from speechzoo import SpeechzooError
 from speechzoo.jsonl import Row, read_jsonl, refuse_duplicates
 
 LETTERS = "ABCD"
+FAULTS_SHOWN = 20
 
+Pairing = Literal["checked", "sorted_adjacent", "parity"]
 Record = TypeVar("Record")
 
 
@@ -23,6 +25,7 @@ class Story:
     """A context and one continuation of it."""
 
     row: Row
+    uttid: str
     key: int
     first: str
     last: str
@@ -30,10 +33,19 @@ class Story:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two continuations of one context."""
+    """Two continuations, of one context if the data are sound."""
 
     plausible: Story
     implausible: Story
+
+
+@dataclass(frozen=True)
+class Stories:
+    """A story file: how many records, their pairs by ascending key, and records without a partner."""
+
+    records: int
+    pairs: tuple[Pair, ...]
+    left_over: tuple[Story, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,17 +59,26 @@ class Choice:
     right: int
 
 
-def read_stories(file: Path) -> list[Pair]:
-    """The pairs of a story file, by ascending key.
+def read_stories(file: Path, pairing: Pairing = "checked") -> Stories:
+    """A story file's pairs.
+
+    Args:
+        file: JSON Lines, one record a continuation.
+        pairing: ``sorted_adjacent`` is the reference's: neighbours by ascending key, the first one
+            plausible. ``parity`` pairs keys 2k and 2k + 1, the even one plausible. ``checked`` accepts
+            only data on which both agree and both records of every pair have one context.
 
     Raises:
         SpeechzooError: the file is damaged or its records do not pair; the line or the keys are named.
     """
     rows = read_jsonl(file)
     refuse_duplicates(rows, "uttid")
-    stories = [Story(row, _key(row), row.text("first"), row.text("last")) for row in rows]
-    _check_pairs(file, stories)
-    return [Pair(*pair) for pair in adjacent_pairs(stories, lambda story: story.key)]
+    stories = sorted(map(_story, rows), key=lambda story: story.key)
+    if pairing == "checked":
+        _check_pairs(file, stories)
+    pairs = _parity_pairs(stories) if pairing == "parity" else _adjacent_stories(stories)
+    paired = {story.uttid for pair in pairs for story in (pair.plausible, pair.implausible)}
+    return Stories(len(stories), tuple(pairs), tuple(s for s in stories if s.uttid not in paired))
 
 
 def read_choices(file: Path) -> list[Choice]:
@@ -86,35 +107,54 @@ def adjacent_pairs(records: Sequence[Record], key: Callable[[Record], int]) -> l
     return list(zip(ordered[::2], ordered[1::2], strict=False))
 
 
+def _adjacent_stories(stories: Sequence[Story]) -> list[Pair]:
+    return [Pair(*pair) for pair in adjacent_pairs(stories, lambda story: story.key)]
+
+
+def _parity_pairs(stories: Sequence[Story]) -> list[Pair]:
+    """The groups that are one even and one odd key; which of three would belong together nobody knows."""
+    groups = _by_parity(stories).values()
+    return [Pair(*group) for group in groups if [story.key % 2 for story in group] == [0, 1]]
+
+
+def _by_parity(stories: Sequence[Story]) -> dict[int, list[Story]]:
+    """Stories in ascending order of keys, by half their key."""
+    groups: dict[int, list[Story]] = defaultdict(list)
+    for story in stories:
+        groups[story.key // 2].append(story)
+    return groups
+
+
 def _check_pairs(file: Path, stories: Sequence[Story]) -> None:
     """Whether pairing by position and pairing by parity, 2k with 2k + 1, agree."""
-    by_pair: dict[int, list[Story]] = defaultdict(list)
-    for story in stories:
-        by_pair[story.key // 2].append(story)
-    faults = [told for _, members in sorted(by_pair.items()) if (told := _fault(members))]
-    if faults:
-        raise SpeechzooError(f"{file}: the records do not pair as keys 2k and 2k + 1:\n" + "\n".join(faults))
+    faults = [told for group in _by_parity(stories).values() if (told := _fault(group))]
+    if not faults:
+        return
+    more = [f"  and {len(faults) - FAULTS_SHOWN} more"] if len(faults) > FAULTS_SHOWN else []
+    way_out = (
+        "Mend the file, or say how its records pair: --set pairing=sorted_adjacent takes neighbours by "
+        "ascending key, as the reference code does; --set pairing=parity takes 2k and 2k + 1 and leaves "
+        "the others out"
+    )
+    lines = [*faults[:FAULTS_SHOWN], *more, way_out]
+    raise SpeechzooError(f"{file}: the records do not pair as keys 2k and 2k + 1:\n" + "\n".join(lines))
 
 
-def _fault(members: Sequence[Story]) -> str | None:
-    keys = ", ".join(str(story.key) for story in members)
-    if len({story.key for story in members}) < len(members):
+def _fault(group: Sequence[Story]) -> str | None:
+    keys = ", ".join(str(story.key) for story in group)
+    if len({story.key for story in group}) < len(group):
         return f"  {keys}: a key stands twice"
-    if len(members) < 2:
+    if len(group) < 2:
         return f"  {keys}: has no partner"
-    if members[0].first != members[1].first:
+    if group[0].first != group[1].first:
         return f"  {keys}: the contexts differ"
-    if members[0].last == members[1].last:
-        return f"  {keys}: the continuations are the same"
     return None
 
 
-def _key(row: Row) -> int:
-    uttid = row.values.get("uttid")
-    if isinstance(uttid, bool) or not isinstance(uttid, int | str):
-        raise row.error(f"'uttid' must be a number, or a text that begins with one, not {uttid!r}")
+def _story(row: Row) -> Story:
+    uttid = _uttid(row)
     try:
-        return story_key(uttid)
+        return Story(row, uttid, story_key(uttid), row.text("first"), row.text("last"))
     except ValueError as error:
         raise row.error(f"'uttid' begins with no number: {uttid!r}") from error
 
@@ -124,4 +164,15 @@ def _choice(row: Row) -> Choice:
     if answer not in tuple(LETTERS):
         raise row.error(f"'answer' is {answer!r}, which is none of {', '.join(LETTERS)}")
     options = tuple(row.text(letter) for letter in LETTERS)
-    return Choice(row, str(row.values.get("uttid")), row.text("first"), options, LETTERS.index(answer))
+    return Choice(row, _uttid(row), row.text("first"), options, LETTERS.index(answer))
+
+
+def _uttid(row: Row) -> str:
+    """The id as text; the name of a file is made of it, so it may name no folder."""
+    uttid = row.values.get("uttid")
+    if isinstance(uttid, bool) or not isinstance(uttid, int | str):
+        raise row.error(f"'uttid' must be a number or a text, not {uttid!r}")
+    name = str(uttid)
+    if not name or any(character in name for character in "/\\\0"):
+        raise row.error(f"'uttid' {uttid!r} cannot be the name of a file")
+    return name

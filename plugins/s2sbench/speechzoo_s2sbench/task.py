@@ -1,145 +1,263 @@
-"""The task ``s2sbench-mini``: story pairs and choice questions scored by likelihood."""
+"""The tasks ``s2sbench`` and ``s2sbench-mini``: story pairs and choice questions scored by likelihood."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from statistics import mean
+from typing import ClassVar
 
 from speechzoo import (
     Answer,
     AudioClip,
     Condition,
+    Dialogue,
     Failure,
     Grade,
     Item,
+    ItemError,
     Metric,
     ScoreAnswer,
     ScoreAsk,
     Setup,
+    SpeechzooError,
     raw,
 )
-from speechzoo.jsonl import Row
+from speechzoo.asks import MultiScoreAsk
+from speechzoo.dialogue import Part
 from speechzoo.weights import verify_files
 
+from speechzoo_s2sbench.data import MINI, S2SBENCH, Loaded, Source, Subset, read_subjects
+from speechzoo_s2sbench.losses import (
+    NO_LOSS,
+    NORMALISATIONS,
+    LengthDenominator,
+    LossDtype,
+    LossRule,
+    Normalisation,
+)
 from speechzoo_s2sbench.protocol import (
     LAST_LISTED,
     CmmluMetric,
-    Language,
-    Normalisation,
-    Part,
+    ContextAudio,
+    Prompt,
     PromptLang,
     PromptStyle,
     Ties,
+    Verdict,
     judge,
-    loss,
     prompt,
 )
-from speechzoo_s2sbench.records import read_choices, read_stories
+from speechzoo_s2sbench.records import Pairing
+from speechzoo_s2sbench.speech import Speaker
 
-LANGUAGE: Language = "en"
-BIN = 10
+MANIFEST = "manifest.json"
+TEXT_FOLLOWS = (Condition.T2T, Condition.S2T)
+SPEECH_FOLLOWS = (Condition.T2S, Condition.S2S)
 
 
-class S2SBenchMini:
-    """S2SBench's protocol (arXiv:2505.14438) on our own stories and questions.
+class S2SBench:
+    """S2SBench (arXiv:2505.14438): the plausible continuation of a context must have the lowest loss.
 
     One item is a story pair, one comparison, or a choice question, three comparisons under the metric
-    ``pairwise``. Twins share their endings and are one cluster.
+    ``pairwise``. Continuations are scored as text (``t2t``, ``s2t``) and, where they are there as speech or
+    a voice is set, by the model's own audio tokens (``t2s``, ``s2s``): what part of those a model scores
+    is its own matter, so accuracies can be compared between models, losses cannot.
+
+    Attributes:
+        subsets: the data sets, by name.
+        notes: counts of records and pairs, and what is odd about them.
+
+    Raises:
+        SpeechzooError: the data cannot be read, or options contradict each other.
     """
 
-    version = "1"
-    conditions = (Condition.T2T, Condition.S2T)
+    version = "2"
+    subsets: ClassVar[Mapping[str, Subset]] = S2SBENCH
 
     def __init__(
         self,
         setup: Setup,
         *,
+        subset: str = "",
         ties: Ties = "reference",
         cmmlu_metric: CmmluMetric = "pairwise",
         prompt_style: PromptStyle = "reference",
         prompt_lang: PromptLang = "per_dataset",
+        length_denominator: LengthDenominator = "continuation_tokens",
+        loss_dtype: LossDtype = "float32",
         normalisation: Normalisation = "token",
+        context_audio: ContextAudio = "own",
+        pairing: Pairing = "checked",
+        chat_wrap: bool = False,
+        subjects: str = "",
     ) -> None:
-        folder = setup.files()
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        verify_files(folder, manifest["files"])
+        if chat_wrap and normalisation == "unconditional":
+            raise SpeechzooError(
+                "normalisation=unconditional needs the continuations scored without a context, which "
+                "chat_wrap=true leaves none of: choose one of the two"
+            )
         self._ties = ties
         self._cmmlu_metric = cmmlu_metric
         self._prompt_style = prompt_style
-        self._prompt_language = LANGUAGE if prompt_lang == "per_dataset" else LAST_LISTED
+        self._prompt_lang = prompt_lang
+        self._rule = LossRule(length_denominator, loss_dtype)
         self._normalisation = normalisation
-        self._items = (*_story_items(folder), *_choice_items(folder))
+        self._context_audio = context_audio
+        self._chat = chat_wrap
+        self._speaker = Speaker(setup) if "voice" in setup.parts else None
+        loaded = self._load(setup, subset, pairing, subjects)
+        self._items = tuple(chain.from_iterable(one.items for one in loaded))
+        self.conditions, lacking = self._conditions()
+        self.notes = (*chain.from_iterable(one.notes for one in loaded), *lacking)
+        chance = self._chance()
         self.metrics = (
-            Metric("accuracy", chance=self._chance()),
+            Metric("accuracy", chance=chance),
             Metric("loss_right", higher_is_better=False, high=None),
             Metric("loss_wrong", higher_is_better=False, high=None),
+            *(Metric(f"accuracy_{normalisation}", chance=chance) for normalisation in NORMALISATIONS),
         )
 
     def items(self) -> tuple[Item, ...]:
         return self._items
 
-    def ask(self, item: Item, condition: Condition) -> ScoreAsk:
-        given = prompt(self._prompt_language, condition.speech_in, self._prompt_style)
-        first = item.data["first"]
-        # Prefix and text are one string: split, their tokens would be those of neither mode.
-        context = raw(given.prefix, item.data["clip"]) if condition.speech_in else raw(given.prefix + first)
-        return ScoreAsk(context, tuple(given.space + text for text in item.data["continuations"]))
+    def ask(self, item: Item, condition: Condition) -> ScoreAsk | MultiScoreAsk:
+        """The continuations after one context, or each after its own where these differ.
 
-    def grade(self, item: Item, condition: Condition, answer: Answer) -> Grade | Failure:
-        if not isinstance(answer, ScoreAnswer):
-            return Failure("wrong_answer_shape", f"scores were asked, got {type(answer).__name__}")
-        texts = item.data["continuations"]
-        losses = [
-            loss(score, text, self._normalisation) for score, text in zip(answer.scores, texts, strict=True)
-        ]
-        right = losses.pop(item.data["right"])
-        verdict = judge(right, losses, item.data["part"], self._ties, self._metric_of(item))
-        return Grade(
-            values={"accuracy": mean(verdict.credits), "loss_right": right, "loss_wrong": mean(losses)},
-            weight=len(verdict.credits),
-            tie=verdict.tie,
-            details={"loss_right": right, "loss_wrong": losses, "margin": min(losses) - right},
+        Raises:
+            ItemError: a continuation cannot be had as speech.
+        """
+        given = self._prompt(item, condition)
+        contexts = self._contexts(item, condition, given)
+        continuations = self._continuations(item, condition, given)
+        if all(_same(context, contexts[0]) for context in contexts):
+            return ScoreAsk(contexts[0], tuple(continuations), chat=self._chat)
+        return MultiScoreAsk(
+            tuple(
+                ScoreAsk(context, (continuation,), chat=self._chat)
+                for context, continuation in zip(contexts, continuations, strict=True)
+            )
         )
 
-    def _metric_of(self, item: Item) -> CmmluMetric:
-        return self._cmmlu_metric if item.data["part"] == "choices" else "pairwise"
+    def grade(self, item: Item, condition: Condition, answer: Answer) -> Grade | Failure:
+        """Accuracy by the chosen normalisation, and by every other that the answer allows.
+
+        Failures: ``missing_loss`` (imported results without the right continuation's, or with no other's),
+        and those of `LossRule.losses`.
+        """
+        if not isinstance(answer, ScoreAnswer):
+            return Failure("wrong_answer_shape", f"scores were asked, got {type(answer).__name__}")
+        missing = [place for place, score in enumerate(answer.scores) if score == NO_LOSS]
+        if item.data["right"] in missing or len(missing) > len(answer.scores) - 2:
+            return Failure("missing_loss", _told(item, missing))
+        verdict = self._verdict(item, condition, answer, self._normalisation, missing)
+        if isinstance(verdict, Failure):
+            return verdict
+        values = {
+            "accuracy": mean(verdict.credits),
+            "loss_right": verdict.right,
+            "loss_wrong": mean(verdict.wrong),
+        }
+        for normalisation in NORMALISATIONS:
+            other = self._verdict(item, condition, answer, normalisation, missing)
+            if isinstance(other, Verdict):
+                values[f"accuracy_{normalisation}"] = mean(other.credits)
+        details = {
+            "loss_right": verdict.right,
+            "loss_wrong": list(verdict.wrong),
+            "margin": min(verdict.wrong) - verdict.right,
+        }
+        if missing:
+            details["missing"] = _told(item, missing)
+        return Grade(values, weight=len(verdict.credits), tie=verdict.tie, details=details)
+
+    def _load(self, setup: Setup, subset: str, pairing: Pairing, subjects: str) -> list[Loaded]:
+        folder = setup.files()
+        if (folder / MANIFEST).exists():
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            verify_files(folder, manifest["files"])
+        of = read_subjects(subjects) if subjects else None
+        names = [subset] if subset else list(self.subsets)
+        return [Source(name, self.subsets[name], folder, pairing, of).load() for name in names]
+
+    def _conditions(self) -> tuple[tuple[Condition, ...], tuple[str, ...]]:
+        """Those the data allow, and why not the others, if some of the recordings are there."""
+        recordings = [path for item in self._items for path in item.data["recordings"]]
+        there = sum(path is not None for path in recordings)
+        if self._speaker is not None or (recordings and there == len(recordings)):
+            return (*TEXT_FOLLOWS, *SPEECH_FOLLOWS), ()
+        if not there:
+            return TEXT_FOLLOWS, ()
+        told = (
+            f"t2s and s2s are not offered: {len(recordings) - there} of {len(recordings)} continuations "
+            "have no recording, and no voice is set to speak them."
+        )
+        return TEXT_FOLLOWS, (told,)
+
+    def _prompt(self, item: Item, condition: Condition) -> Prompt:
+        language = item.data["language"] if self._prompt_lang == "per_dataset" else LAST_LISTED
+        return prompt(language, condition, self._prompt_style)
+
+    def _contexts(self, item: Item, condition: Condition, given: Prompt) -> list[Dialogue]:
+        if not condition.speech_in:
+            # Prefix and text are one string: split, their tokens would be those of neither mode.
+            return [raw(given.prefix + first) for first in item.data["firsts"]]
+        clips: list[AudioClip] = item.data["clips"]
+        if self._context_audio == "positive":
+            clips = [clips[item.data["right"]]] * len(clips)
+        return [raw(given.prefix, clip) for clip in clips]
+
+    def _continuations(self, item: Item, condition: Condition, given: Prompt) -> list[Part]:
+        texts: list[str] = item.data["continuations"]
+        if not condition.speech_out:
+            return [given.space + text for text in texts]
+        recordings: list[str | None] = item.data["recordings"]
+        return [self._spoken(text, path) for text, path in zip(texts, recordings, strict=True)]
+
+    def _spoken(self, text: str, recording: str | None) -> AudioClip:
+        if recording is not None:
+            return AudioClip.from_file(recording, transcript=text)
+        if self._speaker is None:
+            raise ItemError("no_recording", f"{text!r} is there as text only; set a voice: --set voice=NAME")
+        return self._speaker.speak(text)
+
+    def _verdict(
+        self,
+        item: Item,
+        condition: Condition,
+        answer: ScoreAnswer,
+        normalisation: Normalisation,
+        missing: Sequence[int],
+    ) -> Verdict | Failure:
+        data = item.data
+        losses = self._rule.losses(answer, data["continuations"], normalisation, condition)
+        if isinstance(losses, Failure):
+            return losses
+        wrong = [loss for i, loss in enumerate(losses) if i != data["right"] and i not in missing]
+        metric = self._cmmlu_metric if data["kind"] == "choices" else "pairwise"
+        return judge(losses[data["right"]], wrong, data["kind"], self._ties, metric)
 
     def _chance(self) -> float:
         """One half of every comparison; a choice of four is one comparison that a quarter wins."""
-        if self._cmmlu_metric == "pairwise":
+        if self._cmmlu_metric == "pairwise" or not self._items:
             return 0.5
-        return sum(1 / len(item.data["continuations"]) for item in self._items) / len(self._items)
+        return mean(1 / len(item.data["continuations"]) for item in self._items)
 
 
-def _story_items(folder: Path) -> Iterator[Item]:
-    for pair in read_stories(folder / "stories.jsonl"):
-        story = pair.plausible
-        continuations = (story.last, pair.implausible.last)
-        yield _item(f"story-{story.key // 2}", "stories", story.row, folder, continuations, right=0)
+class S2SBenchMini(S2SBench):
+    """The same on our own stories and questions. Twins share their endings and are one cluster."""
+
+    subsets = MINI
 
 
-def _choice_items(folder: Path) -> Iterator[Item]:
-    for choice in read_choices(folder / "choices.jsonl"):
-        yield _item(f"choice-{choice.uttid}", "choices", choice.row, folder, choice.options, choice.right)
+def _same(one: Dialogue, two: Dialogue) -> bool:
+    """Whether two contexts are the same text or the same file."""
+    keys = [
+        [part.data if isinstance(part, AudioClip) else part for part in dialogue[0].parts]
+        for dialogue in (one, two)
+    ]
+    return keys[0] == keys[1]
 
 
-def _item(name: str, part: Part, row: Row, folder: Path, continuations: tuple[str, ...], right: int) -> Item:
-    first = row.text("first")
-    return Item(
-        id=name,
-        data={
-            "part": part,
-            "first": first,
-            "clip": AudioClip.from_file(row.path("audio", folder), transcript=first),
-            "continuations": list(continuations),
-            "right": right,
-        },
-        attributes={"subset": part, "voice": row.text("voice"), "context_words": length_bin(first)},
-        cluster=row.text("set"),
-    )
-
-
-def length_bin(text: str) -> str:
-    """How many words a text has, in tens: ``20-29``."""
-    low = len(text.split()) // BIN * BIN
-    return f"{low}-{low + BIN - 1}"
+def _told(item: Item, missing: Sequence[int]) -> str:
+    names = [item.data["keys"][place] or f"uttid {item.data['uttids'][place]}" for place in missing]
+    return f"no loss of {', '.join(names)}"

@@ -1,19 +1,11 @@
-"""S2SBench's scorer: strings, losses, ties, options."""
+"""S2SBench's scorer: strings, comparisons, ties."""
 
 import math
 
 import pytest
-from speechzoo import ContinuationScore
+from speechzoo import Condition
 
-from speechzoo_s2sbench.protocol import (
-    Normalisation,
-    Ties,
-    cmmlu_accuracy,
-    judge,
-    loss,
-    prompt,
-    story_accuracy,
-)
+from speechzoo_s2sbench.protocol import Prompt, Ties, cmmlu_accuracy, judge, prompt, story_accuracy
 
 # Made by running the reference scorers on these losses.
 STORIES = [
@@ -75,15 +67,6 @@ def test_a_tie_is_told() -> None:
     assert not judge(1.0, [1.0, 0.5], "choices", metric="four_way").tie
 
 
-@pytest.mark.parametrize(
-    ("normalisation", "expected"), [("token", 4.0), ("sum", 12.0), ("character", 6.0), ("byte", 3.0)]
-)
-def test_losses_are_divided_by_the_unit_chosen(normalisation: Normalisation, expected: float) -> None:
-    """Otherwise long endings would be at a disadvantage that the option promises to take away."""
-    two_characters_of_four_bytes = "a天"
-    assert loss(ContinuationScore(-12.0, 3), two_characters_of_four_bytes, normalisation) == expected
-
-
 def test_a_hopeless_continuation_is_still_compared() -> None:
     """Otherwise one extreme loss would end a run."""
     assert judge(1.0, [math.inf], "stories").credits == (1.0,)
@@ -102,20 +85,30 @@ def test_prompts_are_the_references_to_the_letter() -> None:
     english = "Below is a segment of alternating speech and text content: "
     chinese = "下面是一段语音和文本交错的内容："
     asked = {
-        (language, speech): (found.prefix, found.space)
+        (language, condition): (found.prefix, found.space)
         for language in ("en", "zh")
-        for speech in (False, True)
-        for found in [prompt(language, speech, "reference")]
+        for condition in (Condition.T2T, Condition.S2T)
+        for found in [prompt(language, condition, "reference")]
     }
     assert asked == {
-        ("en", False): ("", " "),
-        ("en", True): (english, ""),
-        ("zh", False): ("", ""),
-        ("zh", True): (chinese, ""),
+        ("en", "t2t"): ("", " "),
+        ("en", "s2t"): (english, ""),
+        ("zh", "t2t"): ("", ""),
+        ("zh", "s2t"): (chinese, ""),
     }
+
+
+def test_prompts_of_spoken_continuations() -> None:
+    """Otherwise speech would follow a sentence that announces text, or a text the space of a text."""
+    english = "Below is a segment of alternating speech and speech content: "
+    chinese = "下面是一段语音和语音交错的内容："
+    assert prompt("zh", Condition.S2S, "reference") == Prompt(chinese, "")
+    assert prompt("en", Condition.S2S, "reference") == Prompt(english, "")
+    assert prompt("en", Condition.T2S, "reference") == Prompt("", "")
+    assert prompt("en", Condition.T2S, "matched") == prompt("en", Condition.S2S, "matched")
 
 
 def test_matched_prompts_differ_in_the_context_alone() -> None:
     """Otherwise part of a measured loss could be the prefix's or the space's."""
-    assert prompt("en", True, "matched") == prompt("en", False, "matched")
-    assert prompt("en", True, "matched").space == " "
+    assert prompt("en", Condition.S2T, "matched") == prompt("en", Condition.T2T, "matched")
+    assert prompt("en", Condition.T2T, "matched").space == " "
