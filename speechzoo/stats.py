@@ -2,16 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 LEVEL = 0.95
 RESAMPLES = 10_000
-_CHUNK = 2**18
+POWER = 0.8
+# Numbers drawn at once: more of them fall out of a core's cache, and take five times as long.
+_CHUNK = 2**16
+# Drawing how often a kind of clusters comes takes about as long as drawing this many clusters.
+_KIND = 16
 _NAN = float("nan")
 
 
@@ -42,7 +48,7 @@ def mcnemar(lost: int, gained: int) -> float:
     return float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0
 
 
-def sign_flip(differences: ArrayLike, clusters: Sequence[str], *, seed: int, draws: int = RESAMPLES) -> float:
+def sign_flip(differences: ArrayLike, clusters: ArrayLike, *, seed: int, draws: int = RESAMPLES) -> float:
     """Two-sided p of the sum of paired differences where clusters, rather than items, are independent.
 
     If nothing differs, a cluster's summed difference is as likely with either sign. p is the share of
@@ -51,7 +57,7 @@ def sign_flip(differences: ArrayLike, clusters: Sequence[str], *, seed: int, dra
 
     Args:
         differences: weighted, shape [items].
-        clusters: the cluster of each item.
+        clusters: the cluster of each item, a name or number.
         seed: equal seeds give equal p.
         draws: how many signs are drawn for each cluster.
     """
@@ -61,13 +67,20 @@ def sign_flip(differences: ArrayLike, clusters: Sequence[str], *, seed: int, dra
     sums = sums[sums != 0]
     # Sums of the same terms in another order are equal only up to rounding.
     reached = abs(sums.sum()) - 1e-9 * np.abs(difference).sum()
-    generator = np.random.default_rng(seed)
-    far = 0
-    for start in range(0, draws, rows := max(1, _CHUNK // max(1, len(sums)))):
-        size = min(rows, draws - start)
-        signs = 2 * generator.integers(2, size=(size, len(sums)), dtype=np.int8) - 1
-        far += int(np.count_nonzero(np.abs(signs @ sums) >= reached))
+    far = int(np.count_nonzero(np.abs(_signed_sums(sums, draws, seed)) >= reached))
     return (1 + far) / (1 + draws)
+
+
+def _signed_sums(sums: Floats, draws: int, seed: int) -> Floats:
+    """The sum of ``sums`` under random signs, shape [draws]."""
+    # One random byte holds the signs of eight sums: which of their 256 totals it draws is looked up.
+    eights = np.pad(sums, (0, -len(sums) % 8)).reshape(-1, 8)
+    signs = 2 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(float) - 1
+    generator = np.random.default_rng(seed)
+    total = np.zeros(draws)
+    for totals in eights @ signs.T:
+        total += totals.take(generator.integers(256, size=draws, dtype=np.uint8))
+    return total
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -93,22 +106,32 @@ class Bootstrap:
     Attributes:
         means: sum(weight * value) / sum(weight) of each arm, shape [arms].
         draws: the same for every resample, shape [resamples, arms].
-        clusters: how many there are.
+        clusters: how many have any weight in an arm, shape [arms].
     """
 
     means: Floats
     draws: Floats
-    clusters: int
+    clusters: Integers
+
+    def of(self, arms: Sequence[int]) -> "Bootstrap":
+        """Some of the arms, in this order."""
+        places = list(arms)
+        return Bootstrap(self.means[places], self.draws[:, places], self.clusters[places])
 
     def mean(self, arm: int) -> Estimate:
         """The mean of one arm."""
-        return self._estimate(self.means[arm], self.draws[:, arm])
+        return self._estimate(self.means[arm], self.draws[:, arm], arm)
 
     def difference(self, first: int, second: int) -> Estimate:
         """Mean of ``first`` minus mean of ``second``, paired: both are of the same resample."""
-        return self._estimate(
-            self.means[first] - self.means[second], self.draws[:, first] - self.draws[:, second]
-        )
+        draws = self.draws[:, first] - self.draws[:, second]
+        return self._estimate(self.means[first] - self.means[second], draws, first, second)
+
+    def difference_error(self, first: int, second: int) -> float:
+        """Standard error of the paired difference: the standard deviation over resamples."""
+        if self.clusters[[first, second]].min() < 2:
+            return _NAN
+        return float(np.nanstd(self.draws[:, first] - self.draws[:, second], ddof=1))
 
     def retention(self, first: int, second: int, chance: float) -> Estimate | None:
         """What ``second`` keeps of ``first``'s margin over chance: (second - chance) / (first - chance).
@@ -122,12 +145,11 @@ class Bootstrap:
             return None
         kept = (self.draws[:, first] - chance) * np.sign(margin) > 0
         draws = self.draws[kept]
-        return self._estimate(
-            (self.means[second] - chance) / margin, (draws[:, second] - chance) / (draws[:, first] - chance)
-        )
+        ratios = (draws[:, second] - chance) / (draws[:, first] - chance)
+        return self._estimate((self.means[second] - chance) / margin, ratios, first, second)
 
-    def _estimate(self, value: float, draws: Floats) -> Estimate:
-        if self.clusters < 2:
+    def _estimate(self, value: float, draws: Floats, *arms: int) -> Estimate:
+        if self.clusters[list(arms)].min() < 2:
             return Estimate(float(value), _NAN, _NAN)
         tail = 100 * (1 - LEVEL) / 2
         low, high = np.nanpercentile(draws, [tail, 100 - tail])
@@ -135,14 +157,14 @@ class Bootstrap:
 
 
 def bootstrap(
-    values: ArrayLike, weights: ArrayLike, clusters: Sequence[str], *, seed: int, resamples: int = RESAMPLES
+    values: ArrayLike, weights: ArrayLike, clusters: ArrayLike, *, seed: int, resamples: int = RESAMPLES
 ) -> Bootstrap:
     """Resamples clusters with replacement: items that share material are not independent.
 
     Args:
         values: shape [arms, items]; at least one item.
         weights: shape [arms, items], not negative, not all 0 in an arm.
-        clusters: the cluster of each item.
+        clusters: the cluster of each item, a name or number.
         seed: equal seeds give equal intervals.
         resamples: how many.
     """
@@ -155,20 +177,56 @@ def bootstrap(
     totals = sums.sum(axis=0)
     with np.errstate(invalid="ignore"):  # a resample of weightless clusters only is NaN, and left out
         draws = drawn[:, :arms] / drawn[:, arms:]
-    return Bootstrap(totals[:arms] / totals[arms:], draws, len(names))
+    return Bootstrap(totals[:arms] / totals[arms:], draws, np.count_nonzero(sums[:, arms:], axis=0))
 
 
 def _resampled_sums(sums: Floats, resamples: int, seed: int) -> Floats:
     """Column sums over clusters drawn with replacement, shape [resamples, columns]."""
     # Equal columns are summed once: faster, and two equal arms stay equal to the last bit.
     columns, place = np.unique(sums, axis=1, return_inverse=True)
+    kinds, count = np.unique(columns, axis=0, return_counts=True)
     generator = np.random.default_rng(seed)
+    if _KIND * len(kinds) <= len(columns):
+        # Clusters of one kind are the same cluster: how often each kind is drawn is multinomial.
+        drawn = generator.multinomial(len(columns), count / len(columns), size=resamples) @ kinds
+    else:
+        drawn = _drawn_one_by_one(columns, resamples, generator)
+    result: Floats = drawn[:, place.ravel()]
+    return result
+
+
+def _drawn_one_by_one(columns: Floats, resamples: int, generator: np.random.Generator) -> Floats:
     n = len(columns)
     drawn = []
     for start in range(0, resamples, rows := max(1, _CHUNK // n)):
         size = min(rows, resamples - start)
-        flat = generator.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
-        counts = np.bincount(flat.ravel(), minlength=size * n).reshape(size, n)
-        drawn.append(counts @ columns)
-    result: Floats = np.concatenate(drawn)[:, place.ravel()]
-    return result
+        chosen = generator.integers(n, size=(size, n), dtype=np.int32) + n * np.arange(size)[:, None]
+        counts = np.bincount(chosen.ravel(), minlength=size * n).reshape(size, n)
+        drawn.append(counts.astype(float) @ columns)
+    return np.concatenate(drawn)
+
+
+@dataclass(frozen=True)
+class Power:
+    """What a paired comparison can tell, for a two-sided test at 5 % with a power of 80 %.
+
+    Attributes:
+        smallest: the difference that is found in 80 % of runs like this one.
+        items: how many would be needed to find ``difference`` as often.
+    """
+
+    smallest: float
+    items: int
+
+
+def power(error: float, n: int, difference: float) -> Power | None:
+    """From the standard error of a paired difference over ``n`` items, by the normal approximation.
+
+    smallest = (z(1 - 0.05 / 2) + z(0.8)) error; items = n (smallest / difference)^2, as the error falls
+    with the root of n (Cohen 1988, Statistical Power Analysis, chapter 2; sample size of a paired design).
+    None where no item differs or no error can be given: that tells nothing of other items.
+    """
+    if not error > 0:
+        return None
+    smallest = float(norm.ppf(1 - (1 - LEVEL) / 2) + norm.ppf(POWER)) * error
+    return Power(smallest, ceil(n * (smallest / difference) ** 2))

@@ -1,6 +1,7 @@
 """What a report claims, from runs whose truth is known."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,19 @@ import pytest
 from speechzoo.asks import Failure, ReplyAnswer
 from speechzoo.errors import SpeechzooError
 from speechzoo.gap import compare, degradation
-from speechzoo.gap.findings import Report, Stage, Step
+from speechzoo.gap.findings import Breakdown, MetricRow, Report, Stage, Step
+from speechzoo.registry import Published
 from speechzoo.run.records import Key
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
 from tests.report.factory import (
     ACCURACY,
+    CT,
     ERROR_RATE,
     JUDGE,
     SS,
     T0,
+    TS,
     C,
     S,
     T,
@@ -30,6 +34,9 @@ from tests.report.factory import (
     scored,
     valued,
     with_model_name,
+    with_seconds,
+    with_speech_continuations,
+    with_values,
 )
 
 
@@ -185,9 +192,10 @@ def test_timings_that_could_not_be_taken_are_left_out() -> None:
     key = Key(role="model", item="i000", condition=Condition.T2T)
     answered = dict([put(key, ReplyAnswer("x", timings=spent), Grade({"accuracy": 1.0, "other": math.nan}))])
     run = run_file(metrics=[ACCURACY, ERROR_RATE.model_copy(update={"name": "other"})])
-    found = stage_of(degradation(results([item("i000")], answered, run=run)), "T")
+    report = degradation(results([item("i000")], answered, run=run))
+    found = stage_of(report, "T")
     assert found.seconds == {"speak": 3.0}
-    assert found.metrics == {}
+    assert [row.metric.name for row in report.metrics] == ["accuracy"]
 
 
 def test_items_that_share_material_are_judged_by_the_clustered_p() -> None:
@@ -260,15 +268,240 @@ def test_breakdowns_by_word_number_and_word_error_rate() -> None:
     wers = {name: [0.0, 0.05, 0.2, 0.9][place % 4] for place, name in enumerate(names(30))}
     report = degradation(results(items, scored(T, some(30, 30)), scored(S, some(30, 15), wers=wers)))
     found = {breakdown.name: breakdown for breakdown in report.breakdowns}
-    assert list(found) == ["voice", "words", "word error rate of what was heard"]
+    assert list(found) == ["voice", "words", "word error rate of what the model heard"]
     assert [group.label for group in found["voice"].groups] == ["ana", "joe"]
     assert [group.items for group in found["words"].groups] == [10, 10, 10]
-    assert [group.values["S"] for group in found["words"].groups] == [1.0, 0.5, 0.0]
+    assert [group.values["S"].value for group in found["words"].groups] == [1.0, 0.5, 0.0]
     first = found["words"].groups[0].loss
     assert first is not None
     assert first.value == 0
-    labels = [group.label for group in found["word error rate of what was heard"].groups]
+    labels = [group.label for group in found["word error rate of what the model heard"].groups]
     assert labels == ["0 %", "up to 10 %", "10 to 30 %", "over 30 %"]
+
+
+def metric_of(report: Report, name: str) -> MetricRow:
+    return next(row for row in report.metrics if row.metric.name == name)
+
+
+def breakdown_of(report: Report, name: str) -> Breakdown:
+    return next(own for own in report.breakdowns if own.name == name)
+
+
+def test_every_metric_has_items_and_intervals_of_its_own() -> None:
+    """Otherwise: metrics that stand side by side are over different items, or look exact."""
+    losses = {name: 2.0 + 0.01 * place for place, name in enumerate(names(60))}
+    higher = {name: loss + 0.5 + 0.02 * (place % 3) for place, (name, loss) in enumerate(losses.items())}
+    summed = {name: float(place % 4 > 0) for place, name in enumerate(names(60)) if place >= 10}
+    text = with_values(scored(T, some(60, 50)), "loss_right", losses)
+    speech = with_values(scored(S, some(60, 40)), "loss_right", higher)
+    speech = with_values(speech, "accuracy_sum", summed)
+    text = with_values(text, "accuracy_sum", dict.fromkeys(names(55), 1.0))
+    base = with_values(scored(T0, some(60, 55)), "loss_right", dict.fromkeys(names(60), 1.5))
+    loss = ERROR_RATE.model_copy(update={"name": "loss_right"})
+    metrics = [ACCURACY, loss, ACCURACY.model_copy(update={"name": "accuracy_sum"}), JUDGE]
+    report = degradation(results(map(item, names(60)), base, text, speech, run=run_file(metrics=metrics)))
+    assert [row.metric.name for row in report.metrics] == ["accuracy", "loss_right", "accuracy_sum"]
+    primary = metric_of(report, "accuracy")
+    assert primary.values["S"] == stage_of(report, "S").estimate, "one number, one interval"
+    assert primary.loss == step_of(report, "hearing and thinking").loss
+    right = metric_of(report, "loss_right")
+    assert (right.items, right.percent, right.step) == (60, False, "hearing and thinking")
+    assert right.loss is not None and right.loss.low is not None
+    assert right.loss.value == pytest.approx(0.52), "a rise is worse"
+    assert 0.51 < right.loss.low < 0.52
+    assert right.values["T0"].low == right.values["T0"].high == pytest.approx(1.5)
+    pairs = metric_of(report, "accuracy_sum")
+    assert list(pairs.values) == ["T", "S"], "the base LLM has none"
+    assert pairs.items == 45
+    assert pairs.values["S"].value == pytest.approx(sum(summed[name] for name in names(55)[10:]) / 45)
+    assert pairs.values["S"].low is not None and 0.5 < pairs.values["S"].low < pairs.values["S"].value
+
+
+def test_subsets_come_first_each_with_its_full_row() -> None:
+    """Otherwise: a benchmark of three subsets is quoted as one number."""
+    items = [item(name, voice="a" if i % 2 else "b", subset=f"s{i % 3}") for i, name in enumerate(names(90))]
+    speech = {name: -1.0 if place % 3 == 2 else 1.0 for place, name in enumerate(names(90))}
+    report = degradation(results(items, scored(T, some(90, 90)), scored(S, speech)))
+    assert [own.name for own in report.breakdowns] == ["subset", "voice"]
+    first, _, last = report.breakdowns[0].groups
+    assert (first.label, last.label) == ("s0", "s2")
+    assert (last.items, last.lost, last.gained) == (30, 30, 0)
+    assert last.p == pytest.approx(2 / 2**30)
+    assert first.p == 1
+    assert last.retention is not None and last.retention.value == pytest.approx(-1)
+    assert last.values["S"].value == 0
+    assert last.values["S"].high == pytest.approx(0.1135, abs=1e-3), "by Wilson, as the stages are"
+    assert report.notes[0].startswith(
+        "Values over all items pool 3 subsets, weighted by comparisons (s0 30, s1 30, s2 30)"
+    )
+
+
+def test_an_attribute_with_a_value_for_nearly_every_item_is_no_breakdown() -> None:
+    """Otherwise: one attribute such as a speaker's number makes a report of thousands of rows."""
+    items = [item(name, speaker=f"p{place // 2}") for place, name in enumerate(names(500))]
+    report = degradation(results(items, scored(T, some(500, 400)), scored(S, some(500, 300))))
+    assert report.breakdowns == ()
+
+
+def test_groups_are_judged_by_clusters_where_items_share_material() -> None:
+    """Otherwise: twins settle in a group what they do not settle in the whole."""
+    items = [item(name, cluster=f"c{i % 10}", half=f"h{i % 2}") for i, name in enumerate(names(100))]
+    speech = {name: -1.0 if place % 2 else 1.0 for place, name in enumerate(names(100))}
+    report = degradation(results(items, scored(T, some(100, 100)), scored(S, speech)))
+    group = breakdown_of(report, "half").groups[1]
+    assert (group.lost, group.gained) == (50, 0)
+    assert group.p == pytest.approx(2 / 2**5, abs=0.01)
+
+
+def test_every_task_is_broken_down_by_seconds_of_speech() -> None:
+    """Otherwise: a model that fails on long audio alone looks a little worse everywhere."""
+    items = [with_seconds(item(name), 2.0 + place) for place, name in enumerate(names(30))]
+    report = degradation(results(items, scored(T, some(30, 30)), scored(S, some(30, 20))))
+    groups = breakdown_of(report, "seconds of speech").groups
+    assert [group.items for group in groups] == [10, 10, 10]
+    assert [group.values["S"].value for group in groups] == [1.0, 1.0, 0.0]
+    assert groups[2].label.startswith("over 21")
+    text_only = degradation(results(items, scored(T0, some(30, 30)), scored(T, some(30, 20))))
+    assert text_only.breakdowns == ()
+
+
+def test_word_errors_say_whose_they_are() -> None:
+    """Otherwise: a transcriber's mistakes are read as the model's."""
+    rates = {name: [0.0, 0.5][place % 2] for place, name in enumerate(names(20))}
+    stages = (scored(T, some(20, 20)), scored(S, some(20, 10)))
+    run = replace(results(map(item, names(20)), *stages), audio_wer=rates)
+    found = breakdown_of(degradation(run), "word error rate of the run's transcriber")
+    assert [(group.label, group.items) for group in found.groups] == [("0 %", 10), ("over 30 %", 10)]
+    own = {name: [0.0, 0.05][place % 2] for place, name in enumerate(names(20))}
+    heard = results(map(item, names(20)), stages[0], scored(S, some(20, 10), wers=own))
+    found = breakdown_of(
+        degradation(replace(heard, audio_wer=rates)), "word error rate of what the model heard"
+    )
+    assert [group.label for group in found.groups] == ["0 %", "up to 10 %"], "its own ears come first"
+
+
+def test_speech_continuations_are_a_family_of_their_own() -> None:
+    """Otherwise: scores over speech tokens are subtracted from scores over text tokens."""
+    items = [with_speech_continuations(item(name)) for name in names(40)]
+    heard = some(40, 20) | {"i039": "too_long"}
+    report = degradation(
+        results(
+            items,
+            scored(T, some(40, 36)),
+            scored(S, some(40, 30) | {"i000": "too_long"}),
+            scored(TS, some(40, 26)),
+            scored(SS, heard),
+        )
+    )
+    assert [stage.name for stage in report.stages] == ["T", "S", "TS", "SS"]
+    assert [stage.speech_scored for stage in report.stages] == [False, False, True, True]
+    assert stage_of(report, "SS").words == "speech in, speech continuations scored"
+    assert [(step.first, step.second) for step in report.steps] == [("T", "S"), ("TS", "SS")]
+    assert report.steps[1].name == "hearing and thinking, speech continuations"
+    assert report.steps[1].lost == 6
+    assert report.main == 0
+    assert (stage_of(report, "S").used, stage_of(report, "SS").used) == (39, 39)
+    assert report.items_used == 39
+    assert stage_of(report, "T").estimate is not None
+    assert stage_of(report, "T").estimate.value == pytest.approx(35 / 39), "without the first item only"
+    assert [list(row.values) for row in report.metrics] == [["T", "S"], ["TS", "SS"]]
+    assert any("share no step" in warning for warning in report.warnings)
+    alone = degradation(results(items, scored(TS, some(40, 26)), scored(SS, heard)))
+    assert alone.main == 0
+    assert alone.headline.startswith(
+        "tiny-speech-lm loses 15.4 points when the context is spoken, by its speech"
+    )
+    spoken = degradation(results(map(item, names(40)), scored(S, some(40, 26)), scored(SS, some(40, 20))))
+    assert spoken.steps[0].name == "speaking", "generated replies stay with the others"
+
+
+def test_a_step_says_what_it_could_have_found() -> None:
+    """Otherwise: "no loss shown" over too few items is read as "no loss"."""
+    report = degradation(results(map(item, names(400)), scored(T, some(400, 300)), scored(S, some(400, 292))))
+    step = report.steps[0]
+    error = math.sqrt((8 / 400 - (8 / 400) ** 2) / 400)
+    assert step.smallest_loss == pytest.approx(2.8016 * error, rel=0.04)
+    assert step.items_for_point is not None
+    assert step.items_for_point == pytest.approx(400 * (step.smallest_loss / 0.01) ** 2, abs=1)
+    twins = [item(name, cluster=f"c{place // 2}") for place, name in enumerate(names(400))]
+    shared = degradation(results(twins, scored(T, some(400, 300)), scored(S, some(400, 292)))).steps[0]
+    assert shared.smallest_loss is not None
+    assert shared.smallest_loss > 1.3 * step.smallest_loss, "400 items in pairs tell less than 400 alone"
+    same = degradation(results(map(item, names(40)), scored(T, some(40, 30)), scored(S, some(40, 30))))
+    assert same.steps[0].smallest_loss is None, "no difference tells nothing of what could be found"
+    judged = run_file(metrics=[JUDGE])
+    grades = [
+        valued(stage, {n: float(4 + ord(n[-1]) % 3) for n in names(30)}, metric="judge") for stage in (T, S)
+    ]
+    assert degradation(results(map(item, names(30)), *grades, run=judged)).steps[0].smallest_loss is None
+
+
+def printed(condition: Condition, value: float, subset: str = "", metric: str = "accuracy") -> Published:
+    return Published(
+        system="Somebody's", subset=subset, condition=condition, metric=metric, value=value, source="a table"
+    )
+
+
+def test_published_values_stand_beside_the_same_measured_here() -> None:
+    """Otherwise: a reader holds a subset's printed value against the whole's measured one."""
+    run = run_file()
+    values = (
+        printed(Condition.S2T, 0.796, "stories"),
+        printed(Condition.S2T, 0.6, "choices"),
+        printed(Condition.T2T, 0.83, "stories"),
+        printed(Condition.S2S, 0.5, "stories"),
+        printed(Condition.S2T, 0.5, "stories", metric="f1"),
+        printed(Condition.S2T, 0.5, "another"),
+        printed(Condition.S2T, 0.7),
+    )
+    run = run.model_copy(update={"task": run.task.model_copy(update={"published": values})})
+    items = [item(name, subset="choices" if i % 2 else "stories") for i, name in enumerate(names(40))]
+    stages = (
+        scored(T0, some(40, 38)),
+        scored(T, some(40, 36)),
+        scored(S, some(40, 30)),
+        scored(C, some(40, 35)),
+    )
+    report = degradation(results(items, *stages, run=run))
+    found = {(table.subset, table.condition): table for table in report.published}
+    assert list(found) == [("stories", "s2t"), ("choices", "s2t"), ("stories", "t2t"), ("", "s2t")]
+    (own,) = found["stories", Condition.S2T].measured
+    group = breakdown_of(report, "subset").groups[1]
+    assert (own.stage, own.system, own.items) == ("S", "tiny-speech-lm", group.items)
+    assert own.estimate == group.values["S"]
+    assert [value.stage for value in found["stories", Condition.T2T].measured] == ["T0", "T"]
+    assert found["stories", Condition.T2T].measured[0].system == "tiny-lm"
+    assert found["", Condition.S2T].measured[0].estimate == stage_of(report, "S").estimate
+    assert found["stories", Condition.S2T].published[0].value == 0.796
+
+
+def test_a_part_of_a_task_is_not_held_against_the_whole() -> None:
+    """Otherwise: one easy subset beats what others printed for all of them."""
+    run = run_file()
+    task = run.task.model_copy(
+        update={
+            "identity": {**run.task.identity, "parameters": {"subset": "stories"}},
+            "published": (printed(Condition.T2T, 0.7), printed(Condition.T2T, 0.8, "stories")),
+        }
+    )
+    items = [item(name, subset="stories") for name in names(10)]
+    report = degradation(results(items, scored(T, some(10, 9)), run=run.model_copy(update={"task": task})))
+    assert [table.subset for table in report.published] == ["stories"]
+    assert report.published[0].measured[0].estimate.value == 0.9
+
+
+def test_what_the_rivals_ears_cost_is_a_step() -> None:
+    """Otherwise: a cascade's loss to its recogniser is taken for its LLM's."""
+    stages = (
+        scored(T, some(40, 36)),
+        scored(S, some(40, 30)),
+        scored(CT, some(40, 38)),
+        scored(C, some(40, 28)),
+    )
+    report = degradation(results(map(item, names(40)), *stages))
+    step = step_of(report, "the rival's hearing")
+    assert (step.first, step.second, step.lost) == ("CT", "C", 10)
+    assert report.steps[report.main or 0].name == "hearing and thinking"
 
 
 def test_a_model_that_does_not_hear_is_named() -> None:
@@ -307,6 +540,8 @@ def test_a_model_that_hears_is_not_accused() -> None:
     assert (probe.items, probe.changed) == (4, 4)
     assert probe.mean_change == pytest.approx(0.25)
     assert probe.mean_margin_change == pytest.approx(0.5)
+    assert probe.altered is not None
+    assert probe.altered.low is not None, "even few items have an interval"
 
 
 def test_replies_are_probed_by_their_text() -> None:
@@ -348,10 +583,14 @@ def test_sampled_replies_do_not_tell_whether_the_audio_changes_them(part: bool) 
 
 def test_the_prior_is_held_against_chance() -> None:
     above = degradation(
-        results(map(item, names(60)), scored(T, some(60, 60)), scored(T, some(60, 50), "prior"))
+        results(
+            map(item, names(60)),
+            scored(T, some(60, 60)),
+            scored(T, some(60, 50) | {"i059": "too_long"}, "prior"),
+        )
     )
     assert above.prior is not None
-    assert above.prior.items == 60
+    assert (above.prior.items, above.prior.invalid, above.prior.ties) == (59, {"too_long": 1}, 0)
     assert "give something away" in above.prior.verdict
     level = degradation(
         results(map(item, names(60)), scored(T, some(60, 60)), scored(T, some(60, 31), "prior"))

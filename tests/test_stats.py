@@ -2,13 +2,16 @@
 
 import math
 import time
+from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import ks_2samp
 
-from speechzoo.stats import bootstrap, holm, mcnemar, sign_flip, wilson
+from speechzoo import stats
+from speechzoo.stats import bootstrap, holm, mcnemar, power, sign_flip, wilson
 
 
 @pytest.mark.parametrize(
@@ -116,6 +119,97 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
         estimate = found.difference(0, 1)
         covered += estimate.low <= 0.2 <= estimate.high
     assert 0.9 <= covered / 200 <= 0.99
+
+
+def plainly(values: stats.Floats, weights: stats.Floats, seed: int, resamples: int) -> stats.Floats:
+    """Means over resampled items, one resample after the other."""
+    generator = np.random.default_rng(seed)
+    places = (generator.integers(values.shape[1], size=values.shape[1]) for _ in range(resamples))
+    means = [(values * weights)[:, own].sum(axis=1) / weights[:, own].sum(axis=1) for own in places]
+    return np.array(means)
+
+
+@pytest.mark.parametrize("kinds", ["few", "many"])
+def test_the_fast_bootstrap_draws_from_the_plain_ones_distribution(kinds: str) -> None:
+    """Otherwise: the shortcut for items of a few kinds gives intervals of its own."""
+    generator = np.random.default_rng(3)
+    n, resamples = 600, 6_000
+    values = generator.random((2, n))
+    if kinds == "few":
+        values = (values < [[0.8], [0.6]]).astype(float)
+    weights = np.tile(generator.choice([1.0, 3.0], n), (2, 1))
+    fast = bootstrap(values, weights, range(n), seed=1, resamples=resamples)
+    plain = plainly(values, weights, seed=2, resamples=resamples)
+    assert fast.means == pytest.approx(np.average(values, axis=1, weights=weights[0]))
+    for own, other in zip([*fast.draws.T, fast.draws @ [1, -1]], [*plain.T, plain @ [1, -1]], strict=True):
+        assert ks_2samp(own, other).pvalue > 0.001
+        assert own.std() == pytest.approx(other.std(), rel=0.05)
+    again = bootstrap(values, weights, range(n), seed=1, resamples=resamples)
+    assert (again.draws == fast.draws).all()
+
+
+def test_many_items_of_few_kinds_cost_next_to_nothing() -> None:
+    """Otherwise: a report with a hundred groups takes minutes."""
+    values = (np.random.default_rng(0).random((3, 12_000)) < 0.7).astype(float)
+    start = time.process_time()
+    for _ in range(10):
+        bootstrap(values, np.ones((3, 12_000)), np.arange(12_000), seed=0)
+    assert time.process_time() - start < 4  # about 0.5 s of an idle core
+
+
+def test_items_without_weight_count_for_nothing() -> None:
+    """Otherwise: a metric that only some items have is averaged over all."""
+    values = [[1.0, 0.0, 1.0, 9.0], [1.0, 1.0, 1.0, 1.0]]
+    found = bootstrap(values, [[1, 1, 1, 0], [0, 0, 0, 1]], list("abcd"), seed=0, resamples=500)
+    assert found.means.tolist() == [pytest.approx(2 / 3), 1.0]
+    assert found.clusters.tolist() == [3, 1]
+    assert found.mean(0).high == 1.0
+    assert math.isnan(found.mean(1).low), "a single cluster has no interval"
+
+
+def test_signs_are_drawn_eight_at_a_time_without_loss() -> None:
+    """Otherwise: the clustered p of a number of clusters that eight does not divide is another test's."""
+    sums = np.array([3.0, 1.0, 2.0, 5.0, 1.0, 4.0, 1.0, 2.0, 6.0, 2.0, 1.0])
+    drawn = stats._signed_sums(sums, 40_000, seed=0)
+    assert set(drawn) <= set(range(-28, 29, 2))
+    assert drawn.mean() == pytest.approx(0, abs=0.2)
+    assert drawn.var() == pytest.approx((sums**2).sum(), rel=0.03)
+    every = np.array(list(product([-1, 1], repeat=len(sums)))) @ sums
+    observed = np.abs(sums[:-1].sum() - sums[-1])
+    exact = np.mean(np.abs(every) >= observed)
+    differences = [*sums[:-1], -sums[-1]]
+    assert sign_flip(differences, range(11), seed=0, draws=40_000) == pytest.approx(exact, rel=0.1)
+
+
+def test_power_is_a_matter_of_the_standard_error() -> None:
+    """Otherwise: somebody runs ten times too few items, or ten times too many."""
+    told = power(0.01, 1_000, 0.01)
+    assert told is not None
+    assert told.smallest == pytest.approx(0.028016, abs=1e-6)
+    assert told.items == 7_849  # 1000 * 2.8016 ** 2, as tables of sample size have it
+    assert power(0.0, 1_000, 0.01) is None
+    assert power(math.nan, 1, 0.01) is None
+
+
+def test_a_loss_of_the_size_that_power_names_is_found_four_times_in_five() -> None:
+    """Otherwise: the size of loss that a report says a run can tell is a number without meaning."""
+    generator = np.random.default_rng(11)
+    n, lost, gained = 800, 0.10, 0.05
+
+    def run(lost: float) -> stats.Bootstrap:
+        drawn = generator.random(n)
+        first = np.where(
+            drawn < lost, 1.0, np.where(drawn < lost + gained, 0.0, generator.integers(2, size=n))
+        )
+        second = np.where(drawn < lost, 0.0, np.where(drawn < lost + gained, 1.0, first))
+        return bootstrap([first, second], np.ones((2, n)), range(n), seed=0, resamples=1_000)
+
+    errors = [run(lost).difference_error(0, 1) for _ in range(20)]
+    told = power(float(np.mean(errors)), n, 0.01)
+    assert told is not None
+    runs = [run(gained + told.smallest).difference(0, 1) for _ in range(400)]
+    found = float(np.mean([estimate.low > 0 for estimate in runs]))
+    assert 0.72 < found < 0.88
 
 
 def test_twelve_thousand_items_take_seconds() -> None:

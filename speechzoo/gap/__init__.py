@@ -2,7 +2,9 @@
 
 ``findings``    the report as data: everything a view shows (`Report`, `Comparison`)
 ``stages``      values under each condition, and the steps between them
-``breakdowns``  the same by attribute and by what was heard
+``families``    which stages may be compared with each other, and every metric over them
+``breakdowns``  the same by subset, attribute, seconds of speech and what was heard
+``published``   what others printed, beside the same measured here
 ``probes``      context-free prior, and whether the audio reaches the model at all
 ``items``       one row an item
 ``comparison``  several runs of one task

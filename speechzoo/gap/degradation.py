@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 
-from speechzoo.gap.breakdowns import breakdowns
+from speechzoo.gap.breakdowns import breakdowns, pooled_note
+from speechzoo.gap.families import Family, families, metric_rows
 from speechzoo.gap.findings import Hearing, ItemRow, Report, Stage, Step
 from speechzoo.gap.items import rows
 from speechzoo.gap.probes import hearing, prior
-from speechzoo.gap.sample import common_items, sample
-from speechzoo.gap.stages import MAIN_FIRST, STEPS, arms_of, measured, stage, steps
+from speechzoo.gap.published import published_tables
+from speechzoo.gap.stages import SPEECH_STEPS, STEPS, stage
 from speechzoo.gap.wording import headline, is_percentage, stage_headline
 from speechzoo.run.records import Results
+from speechzoo.run.results import collection_paused
 
 UNFINISHED = ("not_answered", "not_graded")
 
 
+@collection_paused()
 def degradation(results: Results) -> Report:
     """What one model loses on one task, over the items valid under all compared conditions.
 
@@ -21,30 +24,33 @@ def degradation(results: Results) -> Report:
     the rival: forgetting T0 - T, hearing and thinking T - S, speaking S - SS, gap to the rival
     C - S (terms: arXiv:2510.12116, arXiv:2510.13632; chance-corrected retention (S - c) / (T - c)).
     """
-    metric = results.run.task.metrics[0]
-    percent = is_percentage(metric)
-    sources = measured(results)
-    items = common_items(arms_of(sources))
-    shared = sample(arms_of(sources), items, results)
-    found_stages = [stage(source, shared, results.run.task.metrics) for source in sources]
-    found_steps = steps(shared, percent)
-    main = _main(found_steps)
-    ends = (found_steps[main].first, found_steps[main].second) if main is not None else None
+    metrics = results.run.task.metrics
+    percent = is_percentage(metrics[0])
+    found = families(results)
+    first = found[0]
+    in_order = sorted(found, key=lambda family: family.speech_scored)
+    found_stages = [stage(source, family.shared, metrics) for family in in_order for source in family.stages]
+    found_steps = [step for family in in_order for step in family.steps]
     probed = hearing(results)
-    found_rows = tuple(rows(results, sources, ends))
+    sources = [source for family in in_order for source in family.stages]
+    found_rows = tuple(rows(results, sources, first.ends))
+    pooled = pooled_note(results, first.shared)
     return Report(
         run=results.run,
         title=f"{_name(results)} on {results.run.task.identity.get('name', 'a task')}",
-        headline=_headline(results, found_stages, found_steps, main),
-        metric=metric,
+        headline=_headline(results, found_stages, first.main),
+        metric=metrics[0],
         percent=percent,
         items_planned=len(results.items),
-        items_used=len(items),
-        warnings=(*_unfinished(found_rows), *_warnings(found_stages, len(items), probed)),
+        items_used=len(first.items),
+        warnings=(*_unfinished(found_rows), *_warnings(found_stages, found, probed)),
+        notes=(pooled,) if pooled else (),
         stages=tuple(found_stages),
         steps=tuple(found_steps),
-        main=main,
-        breakdowns=tuple(breakdowns(results, sources, items, ends)),
+        main=found_steps.index(first.main) if first.main else None,
+        metrics=tuple(row for family in in_order for row in metric_rows(family)),
+        breakdowns=tuple(breakdowns(results, first)),
+        published=tuple(published_tables(results, in_order)),
         prior=prior(results, percent),
         hearing=probed,
         items=found_rows,
@@ -55,16 +61,11 @@ def _name(results: Results) -> str:
     return str(results.run.systems["model"].identity.get("name", "the model"))
 
 
-def _main(found: Sequence[Step]) -> int | None:
-    names = [step.name for step in found]
-    return next((names.index(name) for name in MAIN_FIRST if name in names), None)
-
-
-def _headline(results: Results, stages: Sequence[Stage], found: Sequence[Step], main: int | None) -> str:
+def _headline(results: Results, stages: Sequence[Stage], main: Step | None) -> str:
     percent = is_percentage(results.run.task.metrics[0])
     if main is not None:
-        when = next(between.when for between in STEPS if between.name == found[main].name)
-        return headline(_name(results), found[main], when, percent)
+        when = next(between.when for between in (*STEPS, *SPEECH_STEPS) if between.name == main.name)
+        return headline(_name(results), main, when, percent)
     with_value = [stage for stage in stages if stage.estimate is not None]
     if with_value:
         return stage_headline(_name(results), with_value[0], results.run.task.metrics[0].name, percent)
@@ -80,7 +81,7 @@ def _unfinished(items: Sequence[ItemRow]) -> list[str]:
     return [f"The run is not finished: {done} of {len(items)} items answered; run the same command again."]
 
 
-def _warnings(stages: Sequence[Stage], used: int, probed: Hearing | None) -> list[str]:
+def _warnings(stages: Sequence[Stage], found: Sequence[Family], probed: Hearing | None) -> list[str]:
     deaf = probed is not None and probed.heard is False
     told = ["The audio hardly changes the answers: do not read the speech values as ability."] if deaf else []
     told += [
@@ -89,7 +90,21 @@ def _warnings(stages: Sequence[Stage], used: int, probed: Hearing | None) -> lis
         for stage in stages
         if not stage.valid
     ]
-    most = max((stage.planned for stage in stages), default=0)
-    if used < most:
-        told.append(f"Values are over {used} of {most} items: those valid in every stage with valid items.")
+    for family in found:
+        most = max(len(stage.outcomes) for stage in family.stages)
+        if len(family.items) < most:
+            told.append(
+                f"Values{_of(family, found)} are over {len(family.items)} of {most} items: those valid in "
+                "every stage with valid items."
+            )
+    if len(found) > 1:
+        told.append(
+            "Scores of speech continuations are over speech tokens: they share no step and no items with "
+            "the other stages."
+        )
     return told
+
+
+def _of(family: Family, found: Sequence[Family]) -> str:
+    names = ", ".join(stage.place.name for stage in family.stages)
+    return f" of {names}" if len(found) > 1 else ""

@@ -10,7 +10,8 @@ from speechzoo.specs import Condition
 SCHEMA_VERSION = 1
 
 StageName = Literal["T0", "T", "TS", "S", "SS", "CT", "C"]
-"""Who answers and how: T text in, S speech in, a second S speech out; T0 the base text LLM, C the rival.
+"""Who answers and how: T text in, S speech in, a second S speech out (spoken, or scored over speech
+tokens); T0 the base text LLM, C the rival.
 
 CT is the rival with the text as it is: CT - C is what its ears cost it.
 """
@@ -36,12 +37,13 @@ class Stage(_Finding):
         role: which system.
         condition: input and output modality.
         words: the same in plain words.
+        speech_scored: its values are over continuations in speech tokens. Such stages share items and
+            steps with each other only.
         planned: items that were to be asked.
         valid: items with a value of the primary metric.
-        used: items valid in every stage of the report: those that ``estimate`` is over.
+        used: items valid in every stage it may be compared with: those that ``estimate`` is over.
         estimate: weighted mean of the primary metric with its interval; null without items.
         method: how the interval was made.
-        metrics: weighted means of the task's other metrics, over the used items that have them.
         ties: valid items decided by a rule for ties.
         truncated: items with a reply cut at its token limit.
         invalid: how many items have no value, by reason.
@@ -55,12 +57,12 @@ class Stage(_Finding):
     role: Role
     condition: Condition
     words: str
+    speech_scored: bool
     planned: int
     valid: int
     used: int
     estimate: Estimate | None
     method: Literal["wilson", "bootstrap"]
-    metrics: dict[str, float]
     ties: int
     truncated: int
     invalid: dict[str, int]
@@ -84,6 +86,12 @@ class Step(_Finding):
         gained: items that are worth more.
         relative: loss / first, null if first is 0.
         retention: (second - chance) / (first - chance); null unless first clearly differs from chance.
+        smallest_loss: the smallest that a run like this one finds in 80 % of cases at a two-sided 5 %,
+            (z(0.975) + z(0.8)) times the bootstrap's standard error of the paired difference (Cohen 1988,
+            normal approximation), so clusters and weights are in it; null if nothing differs, or the
+            metric is no percentage.
+        items_for_point: how many items it would take to find a loss of 1 point as often:
+            n (smallest_loss / 0.01)^2.
         verdict: one sentence that claims no more than interval and deciding p carry.
         clear: the verdict states a difference.
     """
@@ -98,17 +106,56 @@ class Step(_Finding):
     gained: int
     relative: float | None
     retention: Estimate | None
+    smallest_loss: float | None
+    items_for_point: int | None
     verdict: str
     clear: bool
 
 
+class MetricRow(_Finding):
+    """One metric of the task, weighted as the primary one.
+
+    Attributes:
+        metric: which.
+        percent: show it as a percentage.
+        speech_scored: the values are of stages that are; see `Stage`.
+        items: used items that have it in every stage that has it at all: those the values are over.
+        values: by stage.
+        step: the step that ``loss`` is of, by name; null if there is none.
+        loss: what is lost in it; positive is worse, whichever way the metric points.
+    """
+
+    metric: MetricInfo
+    percent: bool
+    speech_scored: bool
+    items: int
+    values: dict[StageName, Estimate]
+    step: str | None
+    loss: Estimate | None
+
+
 class Group(_Finding):
-    """The items of one kind: value by stage, and the loss of the report's main step."""
+    """The items of one kind, and what the report's main step does to them.
+
+    Attributes:
+        label: which kind.
+        items: how many.
+        values: the primary metric by stage.
+        loss: as in `Step`, and so are the fields below; null without a main step.
+        lost: items worth less after the step.
+        gained: items worth more.
+        p: the deciding one (clustered where items share material), not adjusted for the number of groups.
+        retention: over the chance level of the whole task.
+    """
 
     label: str
     items: int
-    values: dict[StageName, float]
-    loss: Estimate | None
+    values: dict[StageName, Estimate]
+    loss: Estimate | None = None
+    lost: int | None = None
+    gained: int | None = None
+    p: float | None = None
+    retention: Estimate | None = None
 
 
 class Breakdown(_Finding):
@@ -118,10 +165,54 @@ class Breakdown(_Finding):
     groups: tuple[Group, ...]
 
 
+class PublishedValue(_Finding):
+    """What somebody printed: the system as its source calls it, and what to know before comparing."""
+
+    system: str
+    value: float
+    source: str
+    note: str
+
+
+class MeasuredValue(_Finding):
+    """What this run measured of the same: which system, in which stage, and over how many items."""
+
+    system: str
+    stage: StageName
+    words: str
+    items: int
+    estimate: Estimate
+
+
+class PublishedTable(_Finding):
+    """Published values of one metric, and this run's own beside them.
+
+    Attributes:
+        subset: of the task; "" for the whole.
+        condition: input and output modality.
+        metric: of the task.
+        percent: show it as a percentage.
+        published: by others.
+        measured: by this run, over its own items.
+    """
+
+    subset: str
+    condition: Condition
+    metric: str
+    percent: bool
+    published: tuple[PublishedValue, ...]
+    measured: tuple[MeasuredValue, ...]
+
+
 class Prior(_Finding):
-    """The primary metric when the context is left out: what the answers alone give away."""
+    """The primary metric when the context is left out: what the answers alone give away.
+
+    ``items`` have a value, the others none, by the reasons in ``invalid``; ``ties`` were decided by a rule.
+    """
 
     items: int
+    invalid: dict[str, int]
+    ties: int
     estimate: Estimate
     verdict: str
 
@@ -144,8 +235,8 @@ class Probe(_Finding):
     changed: int
     mean_change: float | None
     mean_margin_change: float | None
-    original: float | None
-    altered: float | None
+    original: Estimate | None
+    altered: Estimate | None
 
 
 class Hearing(_Finding):
@@ -221,12 +312,16 @@ class Report(_Finding):
         metric: the primary one, that losses are stated in.
         percent: show it as a percentage.
         items_planned: items of the run.
-        items_used: those valid in every stage that has any valid item.
+        items_used: those valid in every stage that the main step's may be compared with and that has any
+            valid item.
         warnings: what a reader must know before believing the numbers.
+        notes: what the numbers are over.
         stages: in order, where measured.
         steps: between them.
         main: index in ``steps`` of the one that headline, breakdowns and item gaps are about.
-        breakdowns: by attribute and word error rate.
+        metrics: every metric of the task, the primary one first.
+        breakdowns: by the task's subsets, attributes, seconds of speech and word error rate.
+        published: what others printed, beside what this run measured of the same.
         prior: null if it was not measured.
         hearing: null if the model was asked nothing spoken.
         items: one row each, in the task's order.
@@ -241,10 +336,13 @@ class Report(_Finding):
     items_planned: int
     items_used: int
     warnings: tuple[str, ...]
+    notes: tuple[str, ...]
     stages: tuple[Stage, ...]
     steps: tuple[Step, ...]
     main: int | None
+    metrics: tuple[MetricRow, ...]
     breakdowns: tuple[Breakdown, ...]
+    published: tuple[PublishedTable, ...]
     prior: Prior | None
     hearing: Hearing | None
     items: tuple[ItemRow, ...]

@@ -1,12 +1,12 @@
 """What the numbers rest on: can the answers be guessed, and does the audio change them?"""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from speechzoo import stats
 from speechzoo.asks import Answer, ContinuationScore, DialogueAnswer, Failure, ReplyAnswer, ScoreAnswer
 from speechzoo.gap.findings import Hearing, Prior, Probe
-from speechzoo.gap.sample import estimate_of
+from speechzoo.gap.sample import Sample, sample
 from speechzoo.gap.stages import usable, with_variant
 from speechzoo.gap.wording import prior_verdict
 from speechzoo.run.records import Result, Results, Variant
@@ -23,19 +23,23 @@ def prior(results: Results, percent: bool) -> Prior | None:
     asked = with_variant(results, "prior")
     # One condition is enough: their continuations differ by no more than a space.
     condition = min((key.condition for key in asked), key=list(Condition).index, default=None)
-    grades = {
-        key.item: grade
+    outcomes = {
+        key.item: usable(result.outcome, metric.name)
         for key, result in asked.items()
-        if key.condition == condition and isinstance(grade := usable(result.outcome, metric.name), Grade)
+        if key.condition == condition
     }
-    if not grades:
+    grades = {item: outcome for item, outcome in outcomes.items() if isinstance(outcome, Grade)}
+    shared = sample({"prior": grades}, list(grades), results)
+    if shared is None:
         return None
-    values = [grade.values[metric.name] for grade in grades.values()]
-    weights = [grade.weight for grade in grades.values()]
-    clusters = [results.items[item].cluster for item in grades]
-    estimate = estimate_of(stats.bootstrap([values], [weights], clusters, seed=results.run.seed).mean(0))
-    verdict = prior_verdict(estimate, metric.chance, metric.higher_is_better, percent)
-    return Prior(items=len(grades), estimate=estimate, verdict=verdict)
+    estimate = shared.estimate("prior")
+    return Prior(
+        items=len(grades),
+        invalid=dict(Counter(o.reason for o in outcomes.values() if isinstance(o, Failure)).most_common()),
+        ties=sum(grade.tie for grade in grades.values()),
+        estimate=estimate,
+        verdict=prior_verdict(estimate, metric.chance, metric.higher_is_better, percent),
+    )
 
 
 def hearing(results: Results) -> Hearing | None:
@@ -75,15 +79,15 @@ def _probe(results: Results, variant: Variant) -> Probe | None:
         return None
     moves = [move for one, two in pairs if (move := _score_change(one.answer, two.answer)) is not None]
     margins = [change for one, two in pairs if (change := _margin_change(one, two)) is not None]
-    graded = _both_graded(pairs, results.run.task.metrics[0].name)
+    graded = _both_graded(pairs, results)
     return Probe(
         variant=variant,
         items=len(pairs),
         changed=sum(_changed(one.answer, two.answer) for one, two in pairs),
         mean_change=_mean(moves),
         mean_margin_change=_mean(margins),
-        original=_weighted([one for one, _ in graded], results),
-        altered=_weighted([two for _, two in graded], results),
+        original=graded.estimate("original") if graded else None,
+        altered=graded.estimate("altered") if graded else None,
     )
 
 
@@ -126,19 +130,16 @@ def _margin_change(one: Result, two: Result) -> float | None:
     return None if before is None or after is None else abs(before - after)
 
 
-def _both_graded(pairs: list[tuple[Result, Result]], metric: str) -> list[tuple[Grade, Grade]]:
-    return [
-        (before, after)
-        for one, two in pairs
-        if isinstance(before := usable(one.outcome, metric), Grade)
-        and isinstance(after := usable(two.outcome, metric), Grade)
-    ]
-
-
-def _weighted(grades: list[Grade], results: Results) -> float | None:
+def _both_graded(pairs: list[tuple[Result, Result]], results: Results) -> Sample | None:
+    """Both sides over the items that have a value on both."""
     metric = results.run.task.metrics[0].name
-    total = sum(grade.weight for grade in grades)
-    return sum(grade.weight * grade.values[metric] for grade in grades) / total if total else None
+    outcomes = {
+        one.key.item: (usable(one.outcome, metric), usable(two.outcome, metric)) for one, two in pairs
+    }
+    original = {item: grade for item, (grade, _) in outcomes.items() if isinstance(grade, Grade)}
+    altered = {item: grade for item, (_, grade) in outcomes.items() if isinstance(grade, Grade)}
+    items = [item for item in original if item in altered]
+    return sample({"original": original, "altered": altered}, items, results)
 
 
 def _mean(values: list[float]) -> float | None:

@@ -1,11 +1,14 @@
 """Several arms (conditions, or models) over the same items: what they reach and how they differ."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import compress, pairwise
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speechzoo import stats
 from speechzoo.gap.findings import Estimate
@@ -15,25 +18,62 @@ from speechzoo.task import Grade
 
 @dataclass(frozen=True)
 class Sample:
-    """Values and weights of shape [arms, items], each item's cluster, and means over resampled clusters."""
+    """Several arms over the same items.
+
+    Attributes:
+        names: of the arms.
+        items: by id.
+        values: of the metric, shape [arms, items].
+        weights: likewise.
+        bootstrap: means over resampled clusters.
+        clusters: the cluster of each item, by number.
+        seed: of what is drawn.
+        metric: which.
+    """
 
     names: tuple[str, ...]
     items: tuple[str, ...]
     values: stats.Floats
     weights: stats.Floats
     bootstrap: stats.Bootstrap
-    clusters: tuple[str, ...]
+    clusters: stats.Integers
     seed: int
     metric: MetricInfo
+
+    def over(self, items: Collection[str]) -> "Sample | None":
+        """The same over some of its items, resampled among themselves; None if it has none of them."""
+        places = sorted(self._places[item] for item in items if item in self._places)
+        if not places:
+            return None
+        if len(places) == len(self.items):
+            return self
+        values, weights, clusters = self.values[:, places], self.weights[:, places], self.clusters[places]
+        return replace(
+            self,
+            items=tuple(self.items[place] for place in places),
+            values=values,
+            weights=weights,
+            bootstrap=stats.bootstrap(values, weights, clusters, seed=self.seed),
+            clusters=clusters,
+        )
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {item: place for place, item in enumerate(self.items)}
 
     def mean(self, name: str) -> float:
         return float(self.bootstrap.means[self.names.index(name)])
 
+    @cached_property
+    def independent(self) -> bool:
+        """Every item is a cluster of its own."""
+        return len(np.unique(self.clusters)) == len(self.items)
+
     def method(self, name: str) -> Literal["wilson", "bootstrap"]:
         """Wilson for items that are right or wrong, weigh the same and share nothing; else bootstrap."""
         arm = self.names.index(name)
-        independent = self.bootstrap.clusters == len(self.items) and len(set(self.weights[arm])) == 1
-        return "wilson" if independent and set(self.values[arm]) <= {0.0, 1.0} else "bootstrap"
+        equal = self.independent and bool((self.weights[arm] == self.weights[arm, 0]).all())
+        return "wilson" if equal and set(np.unique(self.values[arm])) <= {0.0, 1.0} else "bootstrap"
 
     def estimate(self, name: str) -> Estimate:
         """The weighted mean, by the method above."""
@@ -55,11 +95,16 @@ class Sample:
 
     def p_clustered(self, first: str, second: str) -> float | None:
         """p of the difference by `stats.sign_flip`; None if every item is a cluster of its own."""
-        if self.bootstrap.clusters == len(self.items):
+        if self.independent:
             return None
         shares = self.values * self.weights / self.weights.sum(axis=1, keepdims=True)
         difference = shares[self.names.index(first)] - shares[self.names.index(second)]
         return stats.sign_flip(difference, self.clusters, seed=self.seed)
+
+    def power(self, first: str, second: str, difference: float) -> stats.Power | None:
+        """What the comparison of the two could have told; see `stats.power`."""
+        error = self.bootstrap.difference_error(self.names.index(first), self.names.index(second))
+        return stats.power(error, len(self.items), difference)
 
     def retention(self, first: str, second: str) -> Estimate | None:
         """(second - chance) / (first - chance); None unless first is clearly better than chance."""
@@ -85,12 +130,79 @@ def sample(arms: Arms, items: Sequence[str], results: Results) -> Sample | None:
     valid = {name: grades for name, grades in arms.items() if grades}
     if not valid or not items:
         return None
-    values = np.array([[grades[item].values[metric.name] for item in items] for grades in valid.values()])
-    weights = np.array([[grades[item].weight for item in items] for grades in valid.values()])
-    clusters = tuple(results.items[item].cluster for item in items)
+    values, weights = _columns(valid, items, metric), _weights(valid, items)
+    clusters = _clusters(items, results)
     seed = results.run.seed
     resampled = stats.bootstrap(values, weights, clusters, seed=seed)
     return Sample(tuple(valid), tuple(items), values, weights, resampled, clusters, seed, metric)
+
+
+def other_samples(arms: Arms, items: Sequence[str], results: Results) -> list[Sample]:
+    """One for each metric after the first: its arms are those that have it, its items have it in all of them.
+
+    All are over the same resamples, in which an item without the metric has no weight.
+    """
+    valid = {name: grades for name, grades in arms.items() if grades}
+    metrics = results.run.task.metrics[1:] if items else ()
+    found = [own for metric in metrics if (own := _having(valid, items, metric)) is not None]
+    if not found:
+        return []
+    clusters, seed = _clusters(items, results), results.run.seed
+    values = np.concatenate([own.values for own in found])
+    weights = np.concatenate([own.weights for own in found])
+    resampled = stats.bootstrap(values, weights, clusters, seed=seed)
+    ends = np.cumsum([0, *(len(own.names) for own in found)])
+    return [
+        Sample(
+            names=own.names,
+            items=tuple(compress(items, own.having)),
+            values=own.values[:, own.having],
+            weights=own.weights[:, own.having],
+            bootstrap=resampled.of(range(start, end)),
+            clusters=clusters[own.having],
+            seed=seed,
+            metric=own.metric,
+        )
+        for own, (start, end) in zip(found, pairwise(ends), strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class _Having:
+    """A metric's arms over all items; values and weights are 0 but where ``having``."""
+
+    metric: MetricInfo
+    names: tuple[str, ...]
+    values: stats.Floats
+    weights: stats.Floats
+    having: NDArray[np.bool_]
+
+
+def _having(arms: Arms, items: Sequence[str], metric: MetricInfo) -> _Having | None:
+    columns = dict(zip(arms, _columns(arms, items, metric), strict=True))
+    own = {name: arms[name] for name, column in columns.items() if np.isfinite(column).any()}
+    having = np.all([np.isfinite(columns[name]) for name in own], axis=0)
+    if not own or not having.any():
+        return None
+    values = np.where(having, [columns[name] for name in own], 0.0)
+    weights = np.where(having, _weights(own, items), 0.0)
+    return _Having(metric, tuple(own), values, weights, having)
+
+
+def _columns(arms: Arms, items: Sequence[str], metric: MetricInfo) -> stats.Floats:
+    """Values of a metric, shape [arms, items]; NaN where there is none that is finite."""
+    found = [[grades[item].values.get(metric.name, math.nan) for item in items] for grades in arms.values()]
+    values: stats.Floats = np.array(found, float)
+    values[~np.isfinite(values)] = math.nan
+    return values
+
+
+def _weights(arms: Arms, items: Sequence[str]) -> stats.Floats:
+    return np.array([[grades[item].weight for item in items] for grades in arms.values()], float)
+
+
+def _clusters(items: Sequence[str], results: Results) -> stats.Integers:
+    return np.unique([results.items[item].cluster for item in items], return_inverse=True)[1]
 
 
 def estimate_of(estimate: stats.Estimate) -> Estimate:

@@ -3,7 +3,8 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -56,7 +57,24 @@ STEPS = (
     Between("gap to the rival", "C", "S", "against the rival"),
     Between("the rival's hearing", "CT", "C", "when the rival has to hear the context"),
 )
-MAIN_FIRST = ("hearing and thinking", "speaking", "speaking from text", "forgetting", "gap to the rival")
+SPEECH_STEPS = (
+    Between(
+        "hearing and thinking, speech continuations",
+        "TS",
+        "SS",
+        "when the context is spoken, by its speech continuations",
+    ),
+)
+MAIN_FIRST = (
+    "hearing and thinking",
+    "speaking",
+    "speaking from text",
+    "hearing and thinking, speech continuations",
+    "forgetting",
+    "gap to the rival",
+    "the rival's hearing",
+)
+ONE_POINT = 0.01
 
 
 @dataclass(frozen=True)
@@ -67,13 +85,15 @@ class Measured:
         place: which stage.
         outcomes: a grade that has the primary metric, or why there is none.
         results: the answers behind them; none for items that were never answered.
+        speech_scored: the answers are scores of continuations in speech tokens.
     """
 
     place: Place
     outcomes: Mapping[str, Grade | Failure]
     results: Mapping[str, Result]
+    speech_scored: bool = False
 
-    @property
+    @cached_property
     def grades(self) -> dict[str, Grade]:
         """Of the valid items."""
         return {item: grade for item, grade in self.outcomes.items() if isinstance(grade, Grade)}
@@ -102,6 +122,11 @@ def _measured(results: Results, place: Place, answered: dict[str, Result]) -> Me
         if place.condition in item.asks or place.condition in item.failures or item.id in answered
     ]
     outcomes = {item.id: _outcome(item, place, answered.get(item.id), metric) for item in planned}
+    asks = (item.asks.get(place.condition) for item in planned)
+    if any(ask is not None and ask.spoken_continuations for ask in asks):
+        heard = "speech in" if place.condition.speech_in else "text in"
+        place = replace(place, words=f"{heard}, speech continuations scored")
+        return Measured(place, outcomes, answered, speech_scored=True)
     return Measured(place, outcomes, answered)
 
 
@@ -127,10 +152,9 @@ def usable(outcome: Grade | Failure, metric: str) -> Grade | Failure:
 
 
 def stage(source: Measured, shared: Sample | None, metrics: Sequence[MetricInfo]) -> Stage:
-    """One row of the stage table; ``shared`` is over the items valid in all stages."""
+    """One row of the stage table; ``shared`` is over the items valid in all stages of its family."""
     name, grades = source.place.name, source.grades
     compared = shared if shared and name in shared.names else None
-    used = [grades[item] for item in compared.items] if compared else []
     invalid = [outcome.reason for outcome in source.outcomes.values() if isinstance(outcome, Failure)]
     heard = [result.wer for result in source.results.values() if result.wer is not None]
     cut = {item for item, result in source.results.items() if result.truncated}
@@ -140,12 +164,12 @@ def stage(source: Measured, shared: Sample | None, metrics: Sequence[MetricInfo]
         role=source.place.role,
         condition=source.place.condition,
         words=source.place.words,
+        speech_scored=source.speech_scored,
         planned=len(source.outcomes),
         valid=len(grades),
-        used=len(used),
+        used=len(compared.items) if compared else 0,
         estimate=compared.estimate(name) if compared else None,
         method=compared.method(name) if compared else "bootstrap",
-        metrics=_other_means(used, metrics[1:]),
         ties=sum(grade.tie for grade in grades.values()),
         truncated=len(cut),
         invalid=dict(Counter(invalid).most_common()),
@@ -153,16 +177,6 @@ def stage(source: Measured, shared: Sample | None, metrics: Sequence[MetricInfo]
         wer=float(np.mean(heard)) if heard else None,
         seconds=_mean_seconds([result.answer for result in source.results.values()]),
     )
-
-
-def _other_means(grades: Sequence[Grade], metrics: Sequence[MetricInfo]) -> dict[str, float]:
-    means = {}
-    for metric in metrics:
-        having = [grade for grade in grades if math.isfinite(grade.values.get(metric.name, math.nan))]
-        if having:
-            total = sum(grade.weight for grade in having)
-            means[metric.name] = sum(grade.weight * grade.values[metric.name] for grade in having) / total
-    return means
 
 
 def _bounds(grades: Sequence[Grade], unknown: int, metric: MetricInfo) -> tuple[float, float] | None:
@@ -192,13 +206,13 @@ def arms_of(stages: Sequence[Measured]) -> Arms:
     return {source.place.name: source.grades for source in stages}
 
 
-def steps(shared: Sample | None, percent: bool) -> list[Step]:
-    """The steps whose both ends have values."""
+def steps(shared: Sample | None, percent: bool, places: Sequence[Between] = STEPS) -> list[Step]:
+    """Those whose both ends have values."""
     if shared is None:
         return []
     return [
         _step(between, shared, percent)
-        for between in STEPS
+        for between in places
         if between.first in shared.names and between.second in shared.names
     ]
 
@@ -209,6 +223,7 @@ def _step(between: Between, shared: Sample, percent: bool) -> Step:
     lost, gained = shared.changes(*ends)
     p, p_clustered = stats.mcnemar(lost, gained), shared.p_clustered(*ends)
     before = shared.mean(between.first)
+    told = shared.power(*ends, ONE_POINT) if percent else None
     return Step(
         name=between.name,
         first=between.first,
@@ -220,6 +235,8 @@ def _step(between: Between, shared: Sample, percent: bool) -> Step:
         gained=gained,
         relative=loss.value / before if before else None,
         retention=shared.retention(*ends),
+        smallest_loss=told.smallest if told else None,
+        items_for_point=told.items if told else None,
         verdict=loss_verdict(loss, p, p_clustered, lost + gained, percent),
         clear=is_clear(loss, deciding(p, p_clustered)),
     )

@@ -27,7 +27,10 @@ def interval(estimate: Estimate | None, percent: bool, signed: bool = False) -> 
     return f"{number(estimate.low, percent, signed)} to {number(estimate.high, percent, signed)}"
 
 
-def p_value(p: float) -> str:
+def p_value(p: float | None) -> str:
+    """``0.042``, a dash for nothing."""
+    if p is None:
+        return "–"
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 

@@ -6,24 +6,18 @@ the one style sheet by hash, so that anything else that looks like code stays te
 """
 
 import json
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from speechzoo.gap.findings import ItemRow, Report
-from speechzoo.gap.wording import interval, number, p_value
 from speechzoo.report import plots
 from speechzoo.report.audio_store import embedded
+from speechzoo.report.page import asset, environment, policy
 
 MAX_ROWS = 5_000
-# Marks that turn the direction of what follows would turn numbers behind a name, too.
-_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 _ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 
@@ -34,14 +28,14 @@ def render(report: Report, folder: Path) -> str:
         report: what to show.
         folder: the run's, where the replies' audio lies.
     """
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = asset("report.css"), asset("report.js")
     shown = report.model_copy(update={"items": _most_changed(report.items)})
-    page = _environment().get_template("report.html.j2")
+    page = environment().get_template("report.html.j2")
     return page.render(
         report=report,
         style=Markup(style),
         script=Markup(script),
-        policy=_policy(style, script),
+        policy=policy(style, script),
         plot=plots.stage_plot(report),
         value_scale=plots.value_scale(report, 6, 154),
         loss_scale=plots.loss_scale(report, 6, 154),
@@ -57,38 +51,6 @@ def _most_changed(items: Sequence[ItemRow]) -> tuple[ItemRow, ...]:
     by_change = sorted(items, key=lambda row: -abs(row.gap or 0.0))
     kept = {row.id for row in by_change[:MAX_ROWS]}
     return tuple(row for row in items if row.id in kept)
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("speechzoo.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_straight,
-    )
-    environment.filters |= {"number": number, "interval": interval, "p_value": p_value}
-    return environment
-
-
-def _straight(value: object) -> object:
-    foreign = isinstance(value, str) and not isinstance(value, Markup)
-    return str(value).translate(_TURNING) if foreign else value
-
-
-def _asset(name: str) -> str:
-    return files("speechzoo.report").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _policy(style: str, script: str) -> str:
-    def hashed(text: str) -> str:
-        return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
-
-    return (
-        f"default-src 'none'; script-src {hashed(script)}; style-src {hashed(style)}; "
-        "media-src data:; img-src data:; base-uri 'none'; form-action 'none'"
-    )
 
 
 def _script_data(report: Report) -> str:

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from speechzoo.gap.findings import Report, Stage, StageName
 
-BEFORE: dict[StageName, StageName] = {"T": "T0", "TS": "T", "S": "T", "SS": "S"}
+BEFORE: dict[StageName, StageName] = {"T": "T0", "TS": "T", "S": "T", "SS": "S", "C": "CT"}
+SPEECH_BEFORE: dict[StageName, StageName] = {"SS": "TS"}
 ROW_HEIGHT = 44
 LABEL_WIDTH = 230
+NAME_WIDTH = 56
+SIGN_WIDTH = 6.9
 PLOT_WIDTH = 900
 
 
@@ -48,13 +51,19 @@ class StagePlot:
 
 def stage_plot(report: Report) -> StagePlot:
     """A bar a stage; between it and the stage before it lies what was lost."""
-    values = {stage.name: stage.estimate.value for stage in report.stages if stage.estimate}
     bars = [
-        Bar(stage, ROW_HEIGHT * place, values.get(BEFORE[stage.name]) if stage.name in BEFORE else None)
-        for place, stage in enumerate(report.stages)
+        Bar(stage, ROW_HEIGHT * place, _before(stage, report)) for place, stage in enumerate(report.stages)
     ]
-    scale = value_scale(report, LABEL_WIDTH, PLOT_WIDTH - 70)
+    longest = max((len(stage.words) for stage in report.stages), default=0)
+    left = max(LABEL_WIDTH, NAME_WIDTH + SIGN_WIDTH * longest)
+    scale = value_scale(report, left, PLOT_WIDTH - 70)
     return StagePlot(scale, tuple(bars), ROW_HEIGHT * len(bars))
+
+
+def _before(stage: Stage, report: Report) -> float | None:
+    name = (SPEECH_BEFORE if stage.speech_scored else BEFORE).get(stage.name)
+    before = [other.estimate for other in report.stages if other.name == name and other.estimate]
+    return before[0].value if before else None
 
 
 def value_scale(report: Report, left: float, right: float) -> Scale:

@@ -1,90 +1,83 @@
 """The report and the comparison as tables in a terminal."""
 
-import unicodedata
+from collections.abc import Mapping
 
-from rich import box
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from speechzoo.gap.findings import Breakdown, Comparison, ConditionTable, Report, Stage, Step
+from speechzoo.gap.findings import (
+    Breakdown,
+    Comparison,
+    ConditionTable,
+    Estimate,
+    Group,
+    PublishedTable,
+    Report,
+    Stage,
+    Step,
+)
 from speechzoo.gap.wording import interval, number, p_value
+from speechzoo.report.tables import inert_text, plain_table, print_table
 
 MOST_GROUPS = 12
-_INERT = {"Cc", "Cf", "Zl", "Zp"}
+MOST_STAGES = 5
 
 
 def print_report(report: Report, console: Console) -> None:
     """Headline, stages, steps, breakdowns, checks, and the line that runs it again."""
-    console.print(_text(report.title, "dim"))
-    console.print(_text(report.headline, "bold"))
+    console.print(inert_text(report.title, "dim"))
+    console.print(inert_text(report.headline, "bold"))
     for warning in report.warnings:
-        console.print(_text(f"! {warning}", "yellow"))
+        console.print(inert_text(f"! {warning}", "yellow"))
     console.print()
-    _print_table(console, _stage_table(report))
+    print_table(console, _stage_table(report))
     if report.steps:
-        _print_table(console, _step_table(report))
-    for breakdown in report.breakdowns:
-        _print_table(console, _breakdown_table(breakdown, report))
+        print_table(console, _step_table(report))
+        for step in report.steps:
+            if step.smallest_loss is not None:
+                console.print(inert_text(_power(step), "dim"))
+        console.print()
+    if len({row.metric.name for row in report.metrics}) > 1:
+        for name in dict.fromkeys(row.step for row in report.metrics):
+            print_table(console, _metric_table(name, report))
+    for table in report.published:
+        print_table(console, _published_table(table))
+    for place, breakdown in enumerate(report.breakdowns):
+        whole = place == 0 and breakdown.name == "subset"
+        print_table(console, (_subset_table if whole else _breakdown_table)(breakdown, report))
         if len(breakdown.groups) > MOST_GROUPS:
             console.print(
-                _text(f"and {len(breakdown.groups) - MOST_GROUPS} more groups in report.html", "dim")
+                inert_text(f"and {len(breakdown.groups) - MOST_GROUPS} more groups in report.html", "dim")
             )
+    if report.breakdowns and report.main is not None:
+        console.print(inert_text("p values of groups are not adjusted for the number of groups", "dim"))
     for line in _checks(report):
         console.print(line)
-    for note in report.run.notes:
-        console.print(_text(f"note: {note}", "dim"))
-    console.print(_text(report.run.signature, "dim"), soft_wrap=True)
+    for note in (*report.notes, *report.run.notes):
+        console.print(inert_text(f"note: {note}", "dim"))
+    console.print(inert_text(report.run.signature, "dim"), soft_wrap=True)
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
     """For each condition the models and the tests between them."""
-    console.print(_text(f"{comparison.task}: {comparison.metric.name}{_unit(comparison.percent)}", "bold"))
+    console.print(
+        inert_text(f"{comparison.task}: {comparison.metric.name}{_unit(comparison.percent)}", "bold")
+    )
     for warning in comparison.warnings:
-        console.print(_text(f"! {warning}", "yellow"))
+        console.print(inert_text(f"! {warning}", "yellow"))
     console.print()
     for table in comparison.tables:
-        _print_table(console, _model_table(table, comparison.percent))
+        print_table(console, _model_table(table, comparison.percent))
         if table.pairs:
-            _print_table(console, _pair_table(table, comparison.percent))
+            print_table(console, _pair_table(table, comparison.percent))
             for pair in table.pairs:
-                console.print(_text(pair.verdict, "bold" if pair.clear else ""))
+                console.print(inert_text(pair.verdict, "bold" if pair.clear else ""))
             console.print()
     for note in comparison.notes:
-        console.print(_text(f"note: {note}", "dim"))
+        console.print(inert_text(f"note: {note}", "dim"))
     for name, signature in comparison.signatures.items():
-        console.print(_text(f"{name}: {signature}", "dim"), soft_wrap=True)
-
-
-def inert(text: object) -> str:
-    """One line without anything a terminal obeys: control, format and separator characters."""
-    return "".join(" " if unicodedata.category(sign) in _INERT else sign for sign in str(text))
-
-
-def _text(value: object, style: str = "") -> Text:
-    # Text, not str: rich reads no markup in it.
-    return Text(inert(value), style=style)
-
-
-def _print_table(console: Console, table: Table) -> None:
-    console.print(Padding(table, (0, 0, 1, 0)))
-
-
-def _table(title: str, *columns: str, numbers: int) -> Table:
-    """Left-aligned columns, then ``numbers`` right-aligned ones."""
-    table = Table(
-        title=_text(title, "bold"),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        collapse_padding=True,
-        pad_edge=False,
-    )
-    for place, column in enumerate(columns):
-        right = place >= len(columns) - numbers
-        table.add_column(_text(column), justify="right" if right else "left", no_wrap=right)
-    return table
+        console.print(inert_text(f"{name}: {signature}", "dim"), soft_wrap=True)
 
 
 def _unit(percent: bool) -> str:
@@ -94,9 +87,9 @@ def _unit(percent: bool) -> str:
 def _stage_table(report: Report) -> Table:
     title = f"{report.metric.name}{_unit(report.percent)}, over {report.items_used} items"
     columns = ("", "stage", "value", "95 % interval", "valid", "ties", "cut", "heard WER")
-    table = _table(title, *columns, numbers=6)
+    table = plain_table(title, *columns, numbers=6)
     for stage in report.stages:
-        table.add_row(*map(_text, _stage_cells(stage, report.percent)))
+        table.add_row(*map(inert_text, _stage_cells(stage, report.percent)))
     return table
 
 
@@ -116,13 +109,13 @@ def _stage_cells(stage: Stage, percent: bool) -> tuple[str, ...]:
 def _step_table(report: Report) -> Table:
     clustered = ("clustered",) if any(step.p_clustered is not None for step in report.steps) else ()
     columns = ("step", "finding", "lost", "gained", "exact p", *clustered, "kept")
-    table = _table("steps", *columns, numbers=len(columns) - 2)
+    table = plain_table("steps", *columns, numbers=len(columns) - 2)
     for step in report.steps:
         kept = number(step.retention.value if step.retention else None, percent=True)
-        tests = [p_value(p) for p in (step.p, step.p_clustered) if p is not None]
+        tests = [p_value(step.p), *(p_value(step.p_clustered) for _ in clustered)]
         cells = (_step_name(step), step.verdict, step.lost, step.gained, *tests, kept)
         style = ("red" if step.loss.value > 0 else "green") if step.clear else ""
-        table.add_row(*map(_text, cells), style=style)
+        table.add_row(*map(inert_text, cells), style=style)
     return table
 
 
@@ -130,47 +123,121 @@ def _step_name(step: Step) -> str:
     return f"{step.name} ({step.first} - {step.second})"
 
 
-def _breakdown_table(breakdown: Breakdown, report: Report) -> Table:
-    stages = [stage.name for stage in report.stages if stage.estimate]
-    table = _table(
-        f"by {breakdown.name.replace('_', ' ')}",
-        "",
-        "n",
-        *stages,
-        "loss",
-        "95 % interval",
-        numbers=len(stages) + 3,
+def _power(step: Step) -> str:
+    return (
+        f"{step.first} - {step.second}: 80 % power finds {number(step.smallest_loss, percent=True)} points; "
+        f"1 point takes {step.items_for_point:,} items"
     )
-    for group in breakdown.groups[:MOST_GROUPS]:
-        values = [number(group.values.get(name), report.percent) for name in stages]
-        loss = number(group.loss.value if group.loss else None, report.percent)
-        cells = (group.label, group.items, *values, loss, interval(group.loss, report.percent))
-        table.add_row(*map(_text, cells))
+
+
+def _metric_table(name: str | None, report: Report) -> Table:
+    """The metrics at both ends of a step, or in every stage where there is no step between them."""
+    rows = [row for row in report.metrics if row.step == name]
+    step = next((step for step in report.steps if step.name == name), None)
+    stages = [step.first, step.second] if step else list(dict.fromkeys(n for row in rows for n in row.values))
+    title = f"every metric: {step.name}" if step else "every metric"
+    losses = ["loss"] if step else []
+    table = plain_table(title, "", "n", *stages, *losses, numbers=1 + len(stages) + len(losses))
+    for row in rows:
+        values = [_stacked(row.values.get(stage), row.percent) for stage in stages]
+        loss = [_stacked(row.loss, row.percent)] if step else []
+        table.add_row(
+            inert_text(f"{row.metric.name}{_unit(row.percent)}"), inert_text(row.items), *values, *loss
+        )
     return table
+
+
+def _stacked(estimate: Estimate | None, percent: bool) -> Text:
+    """The value, and its interval on a line of its own."""
+    value = number(estimate.value if estimate else None, percent)
+    return Text.assemble(value, "\n", (interval(estimate, percent), "dim"))
+
+
+def _published_table(published: PublishedTable) -> Table:
+    subject = ", ".join(filter(None, (published.subset, published.condition)))
+    title = f"{subject}: {published.metric}{_unit(published.percent)}, published and measured"
+    table = plain_table(title, "", "source", "value", "95 % interval", "n", numbers=3)
+    for own in published.measured:
+        value = number(own.estimate.value, published.percent)
+        ends = interval(own.estimate, published.percent)
+        cells = (f"this run: {own.system}", f"{own.stage}: {own.words}", value, ends, own.items)
+        table.add_row(*map(inert_text, cells), style="bold")
+    for other in published.published:
+        source = f"{other.source}; {other.note}" if other.note else other.source
+        value = number(other.value, published.percent)
+        table.add_row(*map(inert_text, (f"published: {other.system}", source, value, "–", "–")))
+    return table
+
+
+def _subset_table(breakdown: Breakdown, report: Report) -> Table:
+    """Every stage of every subset and the main step: subsets are results of their own."""
+    columns = ("by subset", "n", "value", "95 % interval", "lost", "gained", "p", "kept")
+    table = plain_table("", *columns, numbers=len(columns) - 1)
+    main = report.steps[report.main] if report.main is not None else None
+    for group in breakdown.groups:
+        table.add_row(*map(inert_text, (group.label, group.items)), style="bold")
+        for name, estimate in group.values.items():
+            value, ends = number(estimate.value, report.percent), interval(estimate, report.percent)
+            table.add_row(*map(inert_text, (f"  {name}", "", value, ends)))
+        if main:
+            table.add_row(
+                *map(inert_text, (f"  {main.first} - {main.second}", "", *_loss_cells(group, report)))
+            )
+    return table
+
+
+def _breakdown_table(breakdown: Breakdown, report: Report) -> Table:
+    stages = [stage.name for stage in report.stages if stage.name in breakdown.groups[0].values]
+    if report.main is not None and len(stages) > MOST_STAGES:
+        stages = [report.steps[report.main].first, report.steps[report.main].second]
+    step = ["loss", "95 % interval", "p"] if report.main is not None else []
+    title = f"by {breakdown.name.replace('_', ' ')}"
+    table = plain_table(title, "", "n", *stages, *step, numbers=1 + len(stages) + len(step))
+    for group in breakdown.groups[:MOST_GROUPS]:
+        values = [number(group.values[name].value, report.percent) for name in stages]
+        loss, ends, _, _, p, _ = _loss_cells(group, report)
+        table.add_row(
+            *map(inert_text, (group.label, group.items, *values, *((loss, ends, p) if step else ())))
+        )
+    return table
+
+
+def _loss_cells(group: Group, report: Report) -> tuple[str, ...]:
+    """Loss, interval, lost, gained, p and what is kept above chance."""
+    return (
+        number(group.loss.value if group.loss else None, report.percent),
+        interval(group.loss, report.percent),
+        str(group.lost),
+        str(group.gained),
+        p_value(group.p),
+        number(group.retention.value if group.retention else None, percent=True),
+    )
 
 
 def _checks(report: Report) -> list[Text]:
     lines = []
     if report.hearing:
         style = "" if report.hearing.heard else "bold red" if report.hearing.heard is False else "yellow"
-        lines.append(_text(f"did it hear?  {report.hearing.verdict}", style))
+        lines.append(inert_text(f"did it hear?  {report.hearing.verdict}", style))
     if report.prior:
         ends = interval(report.prior.estimate, report.percent)
-        lines.append(_text(f"prior:  {report.prior.verdict} ({ends})"))
-    for stage in report.stages:
-        if stage.metrics:
-            others = ", ".join(
-                f"{name} {number(value, percent=False)}" for name, value in stage.metrics.items()
-            )
-            lines.append(_text(f"{stage.name} also:  {others}"))
+        lines.append(inert_text(f"prior:  {report.prior.verdict} ({ends}, {report.prior.items} items)"))
+    if report.prior and report.prior.invalid:
+        lines.append(inert_text(f"not sure without the context:  {_reasons(report.prior.invalid)}", "yellow"))
     for stage in report.stages:
         unsure = {**stage.invalid, **({"truncated": stage.truncated} if stage.truncated else {})}
         if unsure:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in unsure.items())
+            reasons = _reasons(unsure)
             lines.append(
-                _text(f"not sure under {stage.name}:  {reasons}{_bounds(stage, report.percent)}", "yellow")
+                inert_text(
+                    f"not sure under {stage.name}:  {reasons}{_bounds(stage, report.percent)}", "yellow"
+                )
             )
     return lines
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
 def _bounds(stage: Stage, percent: bool) -> str:
@@ -182,11 +249,11 @@ def _bounds(stage: Stage, percent: bool) -> str:
 
 def _model_table(table: ConditionTable, percent: bool) -> Table:
     title = f"{table.condition}, over {table.items} items valid in all runs"
-    shown = _table(title, "model", "value", "95 % interval", "valid", numbers=3)
+    shown = plain_table(title, "model", "value", "95 % interval", "valid", numbers=3)
     for entry in table.entries:
         value = number(entry.estimate.value, percent)
         ends = interval(entry.estimate, percent)
-        shown.add_row(*map(_text, (entry.model, value, ends, f"{entry.valid}/{entry.planned}")))
+        shown.add_row(*map(inert_text, (entry.model, value, ends, f"{entry.valid}/{entry.planned}")))
     return shown
 
 
@@ -194,7 +261,7 @@ def _pair_table(table: ConditionTable, percent: bool) -> Table:
     clustered = ("clustered",) if any(pair.p_clustered is not None for pair in table.pairs) else ()
     tests = ("exact p", *clustered, "Holm p")
     columns = ("first against second", "lead", "95 % interval", "won", "lost", *tests)
-    shown = _table("pairs", *columns, numbers=len(columns) - 1)
+    shown = plain_table("pairs", *columns, numbers=len(columns) - 1)
     for pair in table.pairs:
         cells = (
             f"{pair.first} against {pair.second}",
@@ -205,5 +272,5 @@ def _pair_table(table: ConditionTable, percent: bool) -> Table:
             *(p_value(p) for p in (pair.p, pair.p_clustered) if p is not None),
             p_value(pair.p_holm),
         )
-        shown.add_row(*map(_text, cells))
+        shown.add_row(*map(inert_text, cells))
     return shown

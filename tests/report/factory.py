@@ -33,8 +33,10 @@ ERROR_RATE = MetricInfo(name="error_rate", chance=None, higher_is_better=False, 
 Stage = tuple[Role, Condition]
 T0: Stage = ("base", Condition.T2T)
 T: Stage = ("model", Condition.T2T)
+TS: Stage = ("model", Condition.T2S)
 S: Stage = ("model", Condition.S2T)
 SS: Stage = ("model", Condition.S2S)
+CT: Stage = ("rival", Condition.T2T)
 C: Stage = ("rival", Condition.S2T)
 
 
@@ -101,6 +103,31 @@ def item(name: str, cluster: str | None = None, **attributes: str | int | float)
             Condition.S2S: ShownAsk(text="[audio]", clips=(clip,), spoken=story),
         },
     )
+
+
+def with_speech_continuations(own: RunItem) -> RunItem:
+    """The same item, with conditions in which spoken continuations are scored over speech tokens."""
+    spoken = {"spoken_continuations": ("a.wav", "b.wav")}
+    text, heard = own.asks[Condition.T2T], own.asks[Condition.S2T]
+    asks = {Condition.T2S: text.model_copy(update=spoken), Condition.S2S: heard.model_copy(update=spoken)}
+    return own.model_copy(update={"asks": {**own.asks, **asks}})
+
+
+def with_seconds(own: RunItem, seconds: float) -> RunItem:
+    """The same item, its clips so long."""
+    asks = {c: a.model_copy(update={"seconds": seconds} if a.clips else {}) for c, a in own.asks.items()}
+    return own.model_copy(update={"asks": asks})
+
+
+def with_values(made: Mapping[Key, Result], metric: str, values: Mapping[str, float]) -> dict[Key, Result]:
+    """The same stage, whose grades have one more metric on the items named."""
+    found = {}
+    for key, result in made.items():
+        outcome = result.outcome
+        if isinstance(outcome, Grade) and key.item in values:
+            outcome = replace(outcome, values={**outcome.values, metric: values[key.item]})
+        found[key] = replace(result, outcome=outcome)
+    return found
 
 
 def scores(margin: float, heard: str | None = None) -> ScoreAnswer:

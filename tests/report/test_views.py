@@ -16,14 +16,19 @@ from rich.console import Console
 from speechzoo.asks import ReplyAnswer
 from speechzoo.audio import AudioClip
 from speechzoo.gap import Report, compare, degradation
-from speechzoo.report import audio_store, html, json_file
+from speechzoo.registry import Published
+from speechzoo.report import audio_store, html, json_file, plots
 from speechzoo.report.terminal import print_comparison, print_report
 from speechzoo.run.records import Key, RunItem, ShownAsk
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
 from tests.report.factory import (
+    ACCURACY,
+    CT,
+    ERROR_RATE,
     SS,
     T0,
+    TS,
     C,
     S,
     T,
@@ -35,6 +40,9 @@ from tests.report.factory import (
     scored,
     tone,
     with_model_name,
+    with_seconds,
+    with_speech_continuations,
+    with_values,
 )
 
 ASK = ShownAsk(text="[audio]")
@@ -77,6 +85,10 @@ def report(folder: Path) -> Report:
 @pytest.fixture(scope="module")
 def hostile() -> Report:
     run = run_file(HOSTILE, signature=HOSTILE, notes=(HOSTILE,), environment={HOSTILE: HOSTILE})
+    other = Published(
+        system=HOSTILE, condition=Condition.S2T, metric="accuracy", value=0.5, source=HOSTILE, note=HOSTILE
+    )
+    run = run.model_copy(update={"task": run.task.model_copy(update={"published": (other,)})})
     names = [f"{HOSTILE}{place}" for place in range(4)]
     items = [item(name, **{HOSTILE: f"{HOSTILE}{place % 2}"}) for place, name in enumerate(names)]
     key = Key(role="model", item=names[0], condition=Condition.S2S)
@@ -85,6 +97,39 @@ def hostile() -> Report:
     return degradation(
         results(items, scored(T, dict.fromkeys(names, 1.0)), scored(S, speech), spoken, run=run)
     )
+
+
+@pytest.fixture(scope="module")
+def complete() -> Report:
+    """Every table that a report can have, at the size of a benchmark's numbers."""
+    names = [f"i{place:05d}" for place in range(1_200)]
+    extra = ("accuracy_unconditional", "accuracy_character")
+    metrics = [ACCURACY, *(ACCURACY.model_copy(update={"name": name}) for name in extra), ERROR_RATE]
+    run = run_file(metrics=metrics)
+    rows = [
+        Published(
+            system=system, subset=subset, condition=condition, metric="accuracy", value=0.796, source=source
+        )
+        for system, source in (("Baichuan-Audio, two stage", "arXiv:2502.17239, Table 5"), ("TWIST", "there"))
+        for subset in ("stories", "")
+        for condition in (Condition.T2T, Condition.S2T)
+    ]
+    run = run.model_copy(update={"task": run.task.model_copy(update={"published": tuple(rows)})})
+    items = [
+        with_seconds(
+            item(name, subset=("stories", "choices")[place % 2], voice=f"v{place % 3}"), 2 + place / 100
+        )
+        for place, name in enumerate(names)
+    ]
+    stages = []
+    for place, stage in enumerate((T0, T, S, CT, C, TS, SS)):
+        made = scored(
+            stage, {name: -1.0 if (n * 7 + place) % 9 < place else 1.0 for n, name in enumerate(names)}
+        )
+        for metric in (*extra, "error_rate"):
+            made = with_values(made, metric, {name: float(n % 5 > 0) for n, name in enumerate(names)})
+        stages.append(made)
+    return degradation(results(map(with_speech_continuations, items), *stages, run=run))
 
 
 def printed(report: Report, width: int = 80) -> str:
@@ -107,6 +152,67 @@ def test_the_terminal_shows_the_findings_in_eighty_columns(report: Report) -> No
         assert words in text
     assert report.run.signature in text
     assert "\x1b" not in text
+
+
+def test_every_table_fits_into_eighty_columns_with_every_digit(complete: Report) -> None:
+    """Otherwise: a number loses its last digits, or its interval, in the terminal it is copied from."""
+    text = printed(complete)
+    assert max(len(line) for line in text.splitlines() if line != complete.run.signature) <= 80
+    assert "…" not in text
+    for words in (
+        "every metric: hearing and thinking",
+        "every metric: hearing and thinking, speech continuations",
+        "accuracy_unconditional, %",
+        "stories, s2t: accuracy, %, published and measured",
+        "this run: tiny-speech-lm",
+        "published: TWIST",
+        "by subset",
+        "by seconds of speech",
+        "T - S: 80 % power finds",
+        "TS - SS: 80 % power finds",
+        "p values of groups are not adjusted",
+        "note: Values over all items pool 2 subsets",
+    ):
+        assert words in " ".join(text.split()), words
+    hearing = complete.steps[complete.main or 0]
+    rows = [line.split() for line in text.splitlines()]
+    for group in complete.breakdowns[0].groups:
+        assert [group.label, str(group.items)] in rows
+        for name, estimate in group.values.items():
+            assert [name, f"{100 * estimate.value:.1f}"] in [row[:2] for row in rows]
+    assert [hearing.first, "-", hearing.second] in [row[:3] for row in rows]
+
+
+def test_the_page_shows_every_table(complete: Report) -> None:
+    """Otherwise: what only report.json holds is not read."""
+    page = html.render(complete, Path("nowhere"))
+    for words in (
+        "By every metric",
+        "accuracy_unconditional, %",
+        "Published and measured",
+        "arXiv:2502.17239, Table 5",
+        "by subset",
+        "80 % power finds, points",
+        "neither they nor the p values are adjusted",
+        "speech in, speech continuations scored",
+        "pool 2 subsets",
+    ):
+        assert words in page, words
+    for row in complete.metrics:
+        for estimate in row.values.values():
+            digits = f"{100 * estimate.value:.1f}" if row.percent else f"{estimate.value:.2f}"
+            assert f"<strong>{digits}</strong>" in page
+
+
+def test_a_stage_is_drawn_against_the_one_it_loses_from(complete: Report) -> None:
+    """Otherwise: the waterfall shows a fall between values that are not comparable."""
+    values = {stage.name: stage.estimate.value for stage in complete.stages if stage.estimate}
+    before = {bar.stage.name: bar.before for bar in plots.stage_plot(complete).bars}
+    assert list(before) == ["T0", "T", "S", "CT", "C", "TS", "SS"]
+    assert before["C"] == values["CT"]
+    assert before["SS"] == values["TS"], "not S, which is scored over text tokens"
+    assert before["T0"] is before["CT"] is before["TS"] is None
+    assert before["S"] == values["T"]
 
 
 def test_a_stage_is_one_line_in_eighty_columns() -> None:
@@ -193,7 +299,8 @@ def test_clips_are_embedded_once_and_missing_ones_said(report: Report, folder: P
     assert isinstance(files, dict)
     assert isinstance(clips, list)
     assert "audio cannot be read" in files[str(lost)]
-    assert base64.b64decode(clips[files["audio/story-000.flac"]]).startswith(b"OggS")
+    kind, _, data = clips[files["audio/story-000.flac"]].partition(";base64,")
+    assert kind == "data:audio/flac" and base64.b64decode(data).startswith(b"fLaC")
     assert len(clips) == len({place for place in files.values() if isinstance(place, int)})
 
 

@@ -174,7 +174,7 @@
     audio = audio || JSON.parse(document.getElementById("audio").textContent);
     const found = audio.files[path];
     if (typeof found !== "number") return el("p", { class: "missing" }, found || `no audio: ${path}`);
-    return el("audio", { controls: "", preload: "none", "aria-label": `${what}: ${path}`, src: `data:audio/ogg;base64,${audio.clips[found]}` });
+    return el("audio", { controls: "", preload: "none", "aria-label": `${what}: ${path}`, src: audio.clips[found] });
   }
 
   document.getElementById("find").addEventListener("input", (event) => {
