@@ -17,7 +17,9 @@ COMMANDS = {
     "compare": "set runs of several models side by side, with paired tests",
     "list": "models, tasks and services: what is installed, fetched, missing",
     "show": "everything about one model, task, service or data set",
+    "check": "whether a model, task or plugin keeps its promises",
     "fetch": "download the files of models, services and data",
+    "validate": "look through the data of a task: what is missing, broken or doubled",
     "plugins": "installed plugins, and what is wrong with those that are broken",
 }
 

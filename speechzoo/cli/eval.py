@@ -3,9 +3,10 @@
 import contextlib
 import math
 import os
+import shutil
 import signal
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -13,45 +14,34 @@ import click
 from click.core import ParameterSource
 
 from speechzoo.catalogue import Catalogue, open_catalogue
+from speechzoo.cli.checkpoints import (
+    LAST_NUMBER,
+    Checkpoint,
+    Series,
+    find_checkpoints,
+    open_series,
+    usual_folder,
+)
 from speechzoo.cli.options import registry_option
 from speechzoo.cli.progress import progress_display
-from speechzoo.cli.report import write_reports
+from speechzoo.cli.report import write_curve, write_files, write_reports
+from speechzoo.cli.wanted import DTYPES, Wanted, dtype_of, from_signature, read_conditions, resolve
 from speechzoo.errors import (
+    EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
     EXIT_TERMINATED,
     EXIT_TOO_MANY_INVALID,
-    SpeechzooError,
+    SetupError,
+    StoreError,
 )
 from speechzoo.gap import Report
-from speechzoo.loading import Component, fetch
-from speechzoo.registry import ModelEntry
 from speechzoo.run.evaluate import evaluate
-from speechzoo.run.records import Role
 from speechzoo.run.request import Request
-from speechzoo.run.signature import parse_settings, read_number, read_settings, read_signature
-from speechzoo.specs import Condition
-
-DTYPES = ("float32", "bfloat16", "float16")
+from speechzoo.run.signature import parse_settings
 
 
 class Terminated(BaseException):
     """SIGTERM: leave now; what is on disk is safe."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What decides a number, named by options or by a signature; None takes the default."""
-
-    model: str
-    task: str
-    conditions: tuple[Condition, ...] | None
-    settings: Mapping[str, str]
-    limit: int | None
-    rival: str | None
-    dtype: str | None
-    seed: int
-    data: str | None = None
-    signature: Mapping[str, str] = field(default_factory=dict)
 
 
 def _checked_max_errors(_context: click.Context, _option: click.Parameter, text: str) -> str:
@@ -72,8 +62,12 @@ def _checked_seconds(_context: click.Context, _option: click.Parameter, seconds:
 
 @click.command("eval")
 @click.option("--model", "-m", help="NAME, or ADAPTER@FOLDER for a checkpoint of your own.")
-@click.option("--task", "-t", help="NAME, or NAME/SUBSET, see 'speechzoo list tasks'.")
-@click.option("--data", metavar="DIR", help="Other data for the task: a folder, or HUB_ID@COMMIT.")
+@click.option("--task", "-t", help="NAME, or NAME/SUBSET for a part of it, see 'speechzoo list tasks'.")
+@click.option(
+    "--data",
+    metavar="DIR",
+    help="Other data for the task: a folder laid out like its own, or HUB_ID@COMMIT.",
+)
 @click.option("--conditions", help="Such as t2t,s2t (input to output). Default: all that both can do.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter or part, see 'show'. Repeat."
@@ -81,7 +75,23 @@ def _checked_seconds(_context: click.Context, _option: click.Parameter, seconds:
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many items, drawn at random by the seed.")
 @click.option("--rival", help="A cascade to hold a speech LLM against (row C of the report).")
 @click.option("--transcriber", help="Also tell the loss by how well this recogniser hears each clip.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The run's folder.")
+@click.option(
+    "--checkpoints",
+    metavar="GLOB",
+    help="Evaluate all folders that match and draw the curve over training steps; --model is the adapter.",
+)
+@click.option(
+    "--step",
+    metavar="REGEX",
+    default=LAST_NUMBER,
+    help="Finds the step in a checkpoint's path: its first group, or all it matches. "
+    "Default: the last number in the folder's name.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The run's folder, or with --checkpoints the one that all their runs go into. Default: under runs/.",
+)
 @click.option(
     "--max-errors",
     default="5%",
@@ -128,6 +138,8 @@ def command(
     limit: int | None,
     rival: str | None,
     transcriber: str | None,
+    checkpoints: str | None,
+    step: str,
     out: Path | None,
     max_errors: str,
     device: str,
@@ -148,75 +160,88 @@ def command(
     \b
     Examples:
       speechzoo eval --model cascade --task s2sbench-mini
+      speechzoo eval -m cascade -t s2sbench-mini/stories --transcriber whisper-tiny
+      speechzoo eval -m cascade -t s2sbench-mini --data my-stories
       speechzoo eval -m cascade -t spoken-qa-mini --conditions t2t,s2t,t2s,s2s --limit 20
       speechzoo eval -m text-llm@my-checkpoint -t s2sbench-mini --set ties=half
       speechzoo eval --signature 'task:s2sbench-mini|model:cascade|...'
 
     \b
-    Exit codes: 0 good, 1 more invalid items than allowed, 2 usage, 3 plugin or machine,
-    130/143 stopped and resumable.
+    The checkpoints of a training, such as out/ckpt_43988_56_12051001 at step 56:
+      speechzoo eval -m text-llm -t s2sbench-mini \\
+        --checkpoints 'out/ckpt_*' --step 'ckpt_\\d+_(\\d+)_'
+    Each has a run of its own; finished ones are not run again. One that cannot be loaded is told and
+    left out of the curve. The curve is curve.html and curve.json in the folder of them all.
+
+    \b
+    Exit codes: 0 good, 1 more invalid items than allowed, 2 usage, 3 plugin, machine or a checkpoint
+    that cannot be loaded, 130/143 stopped and resumable.
     """
+    _refuse_what_excludes_each_other(context)
     if signature is not None:
-        _refuse_beside_signature(context)
-        wanted = _from_signature(signature, data)
+        wanted = from_signature(signature, data)
     elif model is None or task is None:
         raise click.UsageError("name a --model and a --task, or a --signature")
     else:
-        chosen = None if conditions is None else _conditions(conditions)
+        chosen = read_conditions(conditions)
         wanted = Wanted(model, task, chosen, parse_settings(settings), limit, rival, dtype, seed, data)
-    if context.get_parameter_source("device") is ParameterSource.DEFAULT:
+    if _is_default(context, "device"):
         device = wanted.signature.get("device", device)
     with _resumable():
         catalogue = open_catalogue(registries)
-        systems, about, notes = _resolve(catalogue, wanted, online)
-        request = Request(
-            systems=systems,
-            task=about,
-            transcriber=None if transcriber is None else catalogue.service(transcriber),
-            conditions=wanted.conditions,
-            limit=wanted.limit,
-            device=device,
-            dtype=wanted.dtype or _own_dtype(systems["model"], device),
-            seed=wanted.seed,
-            out=out,
-            batch_tokens=batch_tokens,
-            time_limit=time_limit,
-            notes=notes,
-            signature=wanted.signature,
-            fresh=fresh,
-        )
-        _judge(_run(request, catalogue), max_errors)
+
+        def request(one: Wanted, folder: Path | None) -> Request:
+            systems, about, notes = resolve(catalogue, one, online)
+            return Request(
+                systems=systems,
+                task=about,
+                transcriber=None if transcriber is None else catalogue.service(transcriber),
+                conditions=one.conditions,
+                limit=one.limit,
+                device=device,
+                dtype=dtype_of(one, systems["model"], device),
+                seed=one.seed,
+                out=folder,
+                batch_tokens=batch_tokens,
+                time_limit=time_limit,
+                notes=notes,
+                signature=one.signature,
+                fresh=fresh,
+            )
+
+        if checkpoints is None:
+            _run_one(request(wanted, out), catalogue, max_errors)
+        else:
+            found = find_checkpoints(checkpoints, step)
+            parent = out or usual_folder(wanted, checkpoints, device)
+            series = open_series(parent, wanted, found)
+            requests = [
+                (own, request(replace(wanted, model=f"{model}@{own.folder}"), parent / own.run))
+                for own in found
+            ]
+            _run_series(series, requests, parent, catalogue, max_errors)
 
 
-def _refuse_beside_signature(context: click.Context) -> None:
+def _is_default(context: click.Context, option: str) -> bool:
+    return context.get_parameter_source(option) is ParameterSource.DEFAULT
+
+
+def _refuse_what_excludes_each_other(context: click.Context) -> None:
     """A signature decides what is run; an option that says something else too would be ignored."""
-    decided = {"model", "task", "conditions", "settings", "limit", "rival", "dtype", "seed"}
-    beside = [
-        option.opts[0]
-        for option in context.command.params
-        if option.name in decided and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
-    ]
-    if beside:
-        raise click.UsageError(f"--signature decides {', '.join(beside)} already; leave one of the two out")
-
-
-def _from_signature(line: str, data: str | None) -> Wanted:
-    fields = read_signature(line)
-    conditions, dtype = fields.get("conditions"), fields.get("dtype")
-    if dtype is not None and dtype not in DTYPES:
-        raise SpeechzooError(f"the signature's dtype:{dtype} is none of {', '.join(DTYPES)}")
-    return Wanted(
-        model=fields["model"],
-        task=fields["task"],
-        conditions=None if conditions is None else _conditions(conditions),
-        settings=read_settings(fields.get("set", "")),
-        limit=read_number(fields, "limit", least=1),
-        rival=fields.get("rival"),
-        dtype=dtype,
-        seed=read_number(fields, "seed", least=0) or 0,
-        data=data,
-        signature=fields,
-    )
+    given = {name for name in context.params if not _is_default(context, name)}
+    if "signature" in given:
+        if "checkpoints" in given:
+            raise click.UsageError("--signature names one run, --checkpoints many; leave one of the two out")
+        decided = {"model", "task", "conditions", "settings", "limit", "rival", "dtype", "seed"} & given
+        beside = [option.opts[0] for option in context.command.params if option.name in decided]
+        if beside:
+            raise click.UsageError(
+                f"--signature decides {', '.join(beside)} already; leave one of the two out"
+            )
+    if "step" in given and "checkpoints" not in given:
+        raise click.UsageError("--step is about --checkpoints, which is not given")
+    if "checkpoints" in given and "@" in (context.params["model"] or ""):
+        raise click.UsageError("with --checkpoints, --model names the adapter alone, without @FOLDER")
 
 
 @contextlib.contextmanager
@@ -233,82 +258,75 @@ def _resumable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _run(request: Request, catalogue: Catalogue) -> Report:
-    with progress_display() as progress:
-        folder = evaluate(request, catalogue.plugins, progress)
+def _run_one(request: Request, catalogue: Catalogue, max_errors: str) -> None:
+    folder = _answer(request, catalogue)
     report = write_reports(folder)
-    catalogue.plugins.emit("speechzoo_run_finished", folder=folder, report=report.model_dump(mode="json"))
-    return report
-
-
-def _judge(report: Report, max_errors: str) -> None:
-    invalid, planned = report.invalid_count(), report.planned_count()
-    number = float(max_errors.removesuffix("%"))
-    allowed = number / 100 * planned if max_errors.endswith("%") else number
-    if invalid > allowed:
-        click.echo(f"{invalid} of {planned} answers are invalid, allowed are {max_errors}", err=True)
+    _tell_finished(folder, report, catalogue)
+    if not _allowed(report, max_errors):
         raise SystemExit(EXIT_TOO_MANY_INVALID)
 
 
-def _resolve(
-    catalogue: Catalogue, wanted: Wanted, online: bool
-) -> tuple[dict[Role, Component], Component, tuple[str, ...]]:
-    """The components, fetched if need be; the base LLM joins where the registry names one."""
-    for_model, for_task = _divide(catalogue, wanted)
-    systems: dict[Role, Component] = {"model": catalogue.model(wanted.model, for_model)}
-    notes: list[str] = []
-    if wanted.rival is not None:
-        systems["rival"] = catalogue.model(wanted.rival)
-    entry = systems["model"].entry
-    if isinstance(entry, ModelEntry) and entry.base is not None:
-        systems["base"] = catalogue.model(entry.base)
-    about = catalogue.task(wanted.task, for_task, wanted.data)
-    if online:
-        for component in (*systems.values(), about):
-            fetch(component, lambda line: click.echo(line, err=True))
-        return _resolve(catalogue, wanted, online=False)
-    if "base" in systems and any(part.missing_files() for part in systems["base"].whole()):
-        name = systems.pop("base").name
-        notes.append(f"T0 is not measured: the base LLM is not fetched (speechzoo fetch {name})")
-    return systems, about, tuple(notes)
+def _run_series(
+    series: Series,
+    requests: Sequence[tuple[Checkpoint, Request]],
+    parent: Path,
+    catalogue: Catalogue,
+    max_errors: str,
+) -> None:
+    """Evaluates checkpoints one after the other, by step; what befalls one does not stop the others."""
+    # What no checkpoint can do without, such as the data, is missing once and not for each of them.
+    for component in requests[0][1].components():
+        component.require()
+    parent.mkdir(parents=True, exist_ok=True)
+    series.write(parent)
+    failed = too_many = False
+    for place, (checkpoint, request) in enumerate(requests, start=1):
+        name = f"step {checkpoint.step} ({place} of {len(requests)})"
+        click.echo(f"{name}: {request.systems['model'].name}", err=True)
+        try:
+            folder, failure = _answer(request, catalogue), None
+        except (SetupError, StoreError) as error:
+            failed, failure = True, str(error)
+            click.echo(f"{name} is left out: {error}", err=True)
+            _remove_if_empty(parent / checkpoint.run)
+        else:
+            report = write_files(folder)
+            _tell_finished(folder, report, catalogue)
+            click.echo(report.headline, err=True)
+            too_many |= not _allowed(report, max_errors)
+        series = series.with_failure(checkpoint.step, failure)
+        series.write(parent)
+    write_curve(parent)
+    if failed:
+        raise SystemExit(EXIT_ENVIRONMENT)
+    if too_many:
+        raise SystemExit(EXIT_TOO_MANY_INVALID)
 
 
-def _divide(catalogue: Catalogue, wanted: Wanted) -> tuple[dict[str, str], dict[str, str]]:
-    """Each setting goes to whichever of model and task knows it; ``model.`` or ``task.`` decides."""
-    kinds = {"model": catalogue.model(wanted.model), "task": catalogue.task(wanted.task)}
-    divided: dict[str, dict[str, str]] = {"model": {}, "task": {}}
-    for key, value in wanted.settings.items():
-        prefix, _, rest = key.partition(".")
-        if prefix in divided and rest:
-            divided[prefix][rest] = value
-            continue
-        takers = [kind for kind, component in kinds.items() if component.takes(key)]
-        if len(takers) != 1:
-            problem = "known to neither" if not takers else "known to both: say model. or task."
-            raise SpeechzooError(f"--set {key}: {problem}; there are: {', '.join(_settings_of(kinds))}")
-        divided[takers[0]][key] = value
-    return divided["model"], divided["task"]
+def _remove_if_empty(run: Path) -> None:
+    """A run without an answer holds nothing, and would refuse its checkpoint once that is mended."""
+    answers = run / "answers.jsonl"
+    if answers.exists() and not answers.stat().st_size:
+        shutil.rmtree(run)
 
 
-def _settings_of(kinds: Mapping[str, Component]) -> list[str]:
-    return [
-        f"{kind}.{path}"
-        for kind, component in kinds.items()
-        for path in sorted([*component.parts, *(path for path, _, _ in component.settable())])
-    ]
+def _answer(request: Request, catalogue: Catalogue) -> Path:
+    with progress_display() as progress:
+        return evaluate(request, catalogue.plugins, progress)
 
 
-def _conditions(text: str) -> tuple[Condition, ...]:
-    try:
-        return tuple(dict.fromkeys(Condition(name.strip()) for name in text.split(",")))
-    except ValueError as error:
-        raise SpeechzooError(f"{error}; conditions are {', '.join(Condition)}") from error
+def _tell_finished(folder: Path, report: Report, catalogue: Catalogue) -> None:
+    catalogue.plugins.emit("speechzoo_run_finished", folder=folder, report=report.model_dump(mode="json"))
 
 
-def _own_dtype(model: Component, device: str) -> str:
-    if isinstance(model.entry, ModelEntry) and model.entry.dtype is not None:
-        return model.entry.dtype
-    return "float32" if device == "cpu" else "bfloat16"
+def _allowed(report: Report, max_errors: str) -> bool:
+    """Whether the report has no more invalid items than that; says so if it has."""
+    invalid, planned = report.invalid_count(), report.planned_count()
+    number = float(max_errors.removesuffix("%"))
+    if invalid <= (number / 100 * planned if max_errors.endswith("%") else number):
+        return True
+    click.echo(f"{invalid} of {planned} answers are invalid, allowed are {max_errors}", err=True)
+    return False
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

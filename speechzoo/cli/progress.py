@@ -63,7 +63,7 @@ class Lines:
     def stage(self, name: str, total: int, done: int) -> None:
         self._name, self._total, self._done, self._told = name, total, done, time.monotonic()
         resumed = f", {done} done before" if 0 < done < total else ""
-        click.echo(f"{name}: {total} asks{resumed}{', all done before' if done == total else ''}", err=True)
+        click.echo(f"{name}: {total}{resumed}{', all done before' if done == total else ''}", err=True)
 
     def advance(self, steps: int) -> None:
         self._done += steps

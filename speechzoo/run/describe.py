@@ -50,6 +50,7 @@ def describe(
         signature=_signature(request, about, conditions),
         task=about,
         systems=infos,
+        transcriber=request.transcriber.identity() if request.transcriber else None,
         conditions=conditions,
         limit=request.limit,
         seed=request.seed,
@@ -122,11 +123,7 @@ def _task_info(component: Component, task: Task) -> TaskInfo:
 
 def _environment(request: Request) -> dict[str, str]:
     """Versions of the plugins at work and of what they directly require."""
-    plugins = {
-        part.package.split()[0]
-        for component in (*request.systems.values(), request.task)
-        for part in component.whole()
-    }
+    plugins = {part.package.split()[0] for component in request.components() for part in component.whole()}
     needed = {Requirement(line).name for name in plugins for line in requires(name) or ()}
     versions = {"python": platform.python_version(), "platform": platform.platform()}
     for name in sorted(plugins | needed | {"speechzoo", "torch", "transformers"}):

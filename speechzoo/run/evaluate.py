@@ -1,6 +1,8 @@
 """A run from end to end: plan, answers, grades. Each step resumes from what lies in the folder."""
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +15,7 @@ from speechzoo.run.describe import describe, digest, refuse_another_run, refuse_
 from speechzoo.run.executors import Executor
 from speechzoo.run.executors.local import Loading, LocalExecutor
 from speechzoo.run.grade import grade_answers
+from speechzoo.run.listen import listen
 from speechzoo.run.plan import (
     Asks,
     Plan,
@@ -35,11 +38,24 @@ from speechzoo.task import Item, Task
 # Failures of the machine rather than of the item: a later call tries them again.
 MACHINE_FAILURES = {"model_error", "out_of_memory", "timed_out", "worker_died"}
 
+NEW_OBJECTS_A_COLLECTION = 50_000
 
 MakeExecutor = Callable[[Component, Request], Executor]
 """From a system to what answers its asks."""
 
 
+@contextmanager
+def _rare_collection() -> Iterator[None]:
+    """Plans and records hold no cycles and are many: to look for some takes as long as all the rest."""
+    usual = gc.get_threshold()
+    gc.set_threshold(NEW_OBJECTS_A_COLLECTION, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+@_rare_collection()
 def evaluate(
     request: Request, plugins: Plugins, progress: Progress, executor: MakeExecutor | None = None
 ) -> Path:
@@ -54,8 +70,9 @@ def evaluate(
     Raises:
         SpeechzooError: the request cannot be run at all; items that fail alone are outcomes instead.
     """
-    for component in (*request.systems.values(), request.task):
+    for component in request.components():
         component.require()
+    _refuse_no_transcriber(request.transcriber)
     task = cast(Task, load(request.task, request.device, seed=request.seed))
     items = choose_items(_items(request, task), request.limit, request.seed)
     asks, systems, refusals = _asks(request, task, items)
@@ -83,9 +100,16 @@ def evaluate(
             if works := [work for work in plan.works if work.key.role == role]:
                 answered = {} if request.fresh else _final(valid_answers(planned, store.answers()))
                 _answer_all(request, executor or _local, works, answered, bases, store, plugins, progress)
+        if request.transcriber is not None:
+            store.write_transcripts(listen(request.transcriber, request.device, plan, progress))
         answers = valid_answers(planned, store.answers())
         grade_answers(store, task, run.task.identity, plan, answers, progress)
     return folder
+
+
+def _refuse_no_transcriber(component: Component | None) -> None:
+    if component is not None and component.sort != "transcriber":
+        raise SpeechzooError(f"{component.name} is a {component.sort}, it has to be a transcriber")
 
 
 def _items(request: Request, task: Task) -> list[Item]:

@@ -23,7 +23,8 @@ from speechzoo.dialogue import Dialogue, Message
 from speechzoo.errors import ItemError, SetupError
 from speechzoo.model import Model
 
-AnyAsk = TypeVar("AnyAsk", ScoreAsk | MultiScoreAsk, ScoreAsk, ReplyAsk, DialogueAsk)
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 def answer_batch(model: Model, asks: Sequence[Ask]) -> list[Answer | Failure]:
@@ -33,41 +34,45 @@ def answer_batch(model: Model, asks: Sequence[Ask]) -> list[Answer | Failure]:
         SetupError: the machine lacks something the model needs.
     """
     answers: dict[int, Answer | Failure] = {}
+    # Called only for asks of their kind: a model need not have the methods it declares no use of.
     for kind, method in (
         ((ScoreAsk, MultiScoreAsk), lambda several: _score(model, several)),
-        (ReplyAsk, model.reply),
+        (ReplyAsk, lambda several: model.reply(several)),
         (DialogueAsk, lambda dialogues: _converse(model, dialogues)),
     ):
         places = [i for i, ask in enumerate(asks) if isinstance(ask, kind)]
         if places:
             own: list[Any] = [asks[i] for i in places]
-            answers.update(zip(places, _isolating(method, own), strict=True))
+            answers.update(zip(places, isolating(method, own), strict=True))
     return [checked(ask, answers[i]) for i, ask in enumerate(asks)]
 
 
-def _isolating(
-    method: Callable[[list[AnyAsk]], Sequence[Answer | Failure]], asks: list[AnyAsk]
-) -> list[Answer | Failure]:
-    """Calls the method; when it raises, halves the batch until the ask at fault stands alone.
+def isolating(
+    method: Callable[[list[Given]], Sequence[Made | Failure]], batch: list[Given]
+) -> list[Made | Failure]:
+    """What the method makes of each; when it raises, halves the batch until the one at fault stands alone.
 
     Running out of memory is met in the same way: half the batch needs half the memory.
+
+    Raises:
+        SetupError: the method raised it.
     """
     try:
-        answers = list(method(asks))
-        if len(answers) != len(asks):
-            raise RuntimeError(f"{len(asks)} asks were given, {len(answers)} answers came back")
-        return answers
+        made = list(method(batch))
+        if len(made) != len(batch):
+            raise RuntimeError(f"{len(batch)} were given, {len(made)} came back")
+        return made
     except SetupError:  # this machine cannot run the model: no item's fault
         raise
     except ItemError as error:
         failure = Failure(error.reason, error.detail)
     except Exception as error:  # an adapter may raise anything; the item is invalid, the run goes on
         failure = Failure(_reason(error), f"{type(error).__name__}: {error}"[:500])
-    if len(asks) == 1:
+    if len(batch) == 1:
         return [failure]
     gc.collect()
-    half = len(asks) // 2
-    return _isolating(method, asks[:half]) + _isolating(method, asks[half:])
+    half = len(batch) // 2
+    return isolating(method, batch[:half]) + isolating(method, batch[half:])
 
 
 def _reason(error: Exception) -> str:
@@ -100,6 +105,7 @@ def _joined(answers: Sequence[Answer | Failure]) -> Answer | Failure:
         scores=tuple(score for answer in scored for score in answer.scores),
         heard=" ".join(heard) if len(heard) == len(scored) else None,
         timings={stage: sum(answer.timings.get(stage, 0.0) for answer in scored) for stage in sorted(stages)},
+        means=any(answer.means for answer in scored),
     )
 
 
@@ -114,7 +120,7 @@ def _converse(model: Model, asks: Sequence[DialogueAsk]) -> list[Answer | Failur
             ReplyAsk((*histories[i], asks[i].turns[turn]), asks[i].speech, asks[i].max_tokens) for i in places
         ]
         answers = [
-            checked(ask, answer) for ask, answer in zip(batch, _isolating(model.reply, batch), strict=True)
+            checked(ask, answer) for ask, answer in zip(batch, isolating(model.reply, batch), strict=True)
         ]
         for i, ask, answer in zip(places, batch, answers, strict=True):
             if isinstance(answer, ReplyAnswer):

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,9 @@ from speechzoo.specs import JsonObject
 from speechzoo.task import Grade, Task
 from speechzoo.wer import word_error_rate
 
-RECORDS_A_WRITE = 16
+# Grades wait so long, in seconds, for others to be synced to disk together: a sync takes as long as some
+# dozens of grades, and one of them longer than all this where speech has to be transcribed for it.
+SECONDS_A_WRITE = 0.2
 
 
 def grade_answers(
@@ -38,16 +41,17 @@ def grade_answers(
     works = [work for work in plan.works if work.key in answers]
     todo = [work for work in works if (work.key, bases[work.key]) not in there]
     progress.stage("grading", len(works), len(works) - len(todo))
-    for chunk in _chunks(todo, RECORDS_A_WRITE):
-        store.add_grades([_graded(store, task, plan, work, answers, bases[work.key]) for work in chunk])
-        progress.advance(len(chunk))
+    graded = (_graded(store, task, plan, work, answers, bases[work.key]) for work in todo)
+    for records in _gathered(graded, SECONDS_A_WRITE):
+        store.add_grades(records)
+        progress.advance(len(records))
 
 
 def prior_of(key: Key, answers: Mapping[Key, AnswerRecord]) -> AnswerRecord | None:
     """The scores of the same continuations without context, if they were asked for and are there."""
     if key.role != "model" or key.variant == "prior":
         return None
-    return answers.get(key.model_copy(update={"variant": "prior"}))
+    return answers.get(Key(role="model", item=key.item, condition=key.condition, variant="prior"))
 
 
 def grade_basis(
@@ -124,5 +128,13 @@ def _wer(work: Work, answer: Answer | Failure) -> float | None:
     return word_error_rate(spoken, heard)
 
 
-def _chunks(works: Sequence[Work], size: int) -> Iterable[Sequence[Work]]:
-    return (works[i : i + size] for i in range(0, len(works), size))
+def _gathered(records: Iterable[GradeRecord], seconds: float) -> Iterator[list[GradeRecord]]:
+    """The records as they come, those of about so many seconds together."""
+    gathered, since = [], time.monotonic()
+    for record in records:
+        gathered.append(record)
+        if time.monotonic() - since > seconds:
+            yield gathered
+            gathered, since = [], time.monotonic()
+    if gathered:
+        yield gathered

@@ -81,8 +81,8 @@ def choose_items(items: Iterable[Item], limit: int | None, seed: int) -> list[It
         SpeechzooError: two items have one id, an item is malformed, or there are none.
     """
     everything = list(items)
-    for item in everything:
-        _check_item(item)
+    if fault := next(filter(None, map(item_fault, everything)), None):
+        raise SpeechzooError(fault)
     ids = [item.id for item in everything]
     if not ids:
         raise SpeechzooError("the task has no items")
@@ -96,7 +96,11 @@ def choose_items(items: Iterable[Item], limit: int | None, seed: int) -> list[It
 
 def ask_all(task: Task, items: Sequence[Item], conditions: Sequence[Condition]) -> Asks:
     """Every item under every condition; what cannot be asked, and why."""
-    return {(item.id, condition): _ask(task, item, condition) for item in items for condition in conditions}
+    return {
+        (item.id, condition): ask_one(task, item, condition, _read_headers)
+        for item in items
+        for condition in conditions
+    }
 
 
 def lacking(asks: Asks, condition: Condition, able: Collection[Capability]) -> set[Capability]:
@@ -144,7 +148,7 @@ def clips_in_memory(plan: Plan) -> Iterator[AudioClip]:
     """The clips of planned items that are no files: a run keeps them, so that reports can play them."""
     for work in plan.works:
         if not work.key.variant:
-            yield from (clip for clip in _clips(work.ask) if isinstance(clip.data, bytes))
+            yield from (clip for clip in all_clips(work.ask) if isinstance(clip.data, bytes))
 
 
 def pack(works: Sequence[Work], budget: int) -> list[list[Work]]:
@@ -167,11 +171,11 @@ def pack(works: Sequence[Work], budget: int) -> list[list[Work]]:
     return batches
 
 
-def _ask(task: Task, item: Item, condition: Condition) -> Ask | Failure:
+def ask_one(task: Task, item: Item, condition: Condition, check: Callable[[Ask], object]) -> Ask | Failure:
+    """The item as an ask, or why it cannot be asked: the task or the check raised something."""
     try:
         ask = task.ask(item, condition)
-        for clip in _clips(ask):
-            _ = clip.header  # a bad file is known before a model is loaded
+        check(ask)
     except ItemError as error:
         return Failure(error.reason, error.detail)
     except Exception as error:  # a task's fault on one item is that item's outcome, counted and shown
@@ -179,23 +183,28 @@ def _ask(task: Task, item: Item, condition: Condition) -> Ask | Failure:
     return ask
 
 
-def _clips(ask: Ask) -> list[AudioClip]:
+def _read_headers(ask: Ask) -> None:
+    for clip in all_clips(ask):
+        _ = clip.header  # a bad file is known before a model is loaded
+
+
+def all_clips(ask: Ask) -> list[AudioClip]:
     """Those heard and those scored."""
     scored = [part for part in continuations_of(ask) if isinstance(part, AudioClip)]
     return [*clips_of(dialogue_of(ask)), *scored]
 
 
-def _check_item(item: Item) -> None:
+def item_fault(item: Item) -> str | None:
+    """What is wrong with an item's id or attributes, None if nothing is."""
     if not isinstance(item.id, str) or not item.id.isprintable() or not item.id:
-        raise SpeechzooError(f"an item's id is a printable text, not {item.id!r}")
+        return f"an item's id is a printable text, not {item.id!r}"
     if not isinstance(item.attributes, Mapping):
-        raise SpeechzooError(f"item {item.id!r}: attributes are a mapping, not {item.attributes!r}")
+        return f"item {item.id!r}: attributes are a mapping, not {item.attributes!r}"
     for name, value in item.attributes.items():
         good = isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
         if not good:
-            raise SpeechzooError(
-                f"item {item.id!r}: attribute {name!r} is a text or finite number, not {value!r}"
-            )
+            return f"item {item.id!r}: attribute {name!r} is a text or finite number, not {value!r}"
+    return None
 
 
 def _work(key: Key, ask: Ask) -> Work:

@@ -1,10 +1,11 @@
 """What lies in a run's folder, as data. Every stage reads what the stage before wrote.
 
-``run.json``       what was run: systems, task, options, fingerprint (`RunFile`)
-``items.jsonl``    the planned items and what they ask, for reports (`RunItem`)
-``answers.jsonl``  one line an answer (`AnswerRecord`)
-``grades.jsonl``   one line a grade (`GradeRecord`)
-``audio/``         spoken replies, FLAC by content hash
+``run.json``           what was run: systems, task, options, fingerprint (`RunFile`)
+``items.jsonl``        the planned items and what they ask, for reports (`RunItem`)
+``answers.jsonl``      one line an answer (`AnswerRecord`)
+``transcripts.jsonl``  what a recogniser hears in an item, if one was asked for (`TranscriptRecord`)
+``grades.jsonl``       one line a grade (`GradeRecord`)
+``audio/``             spoken replies, FLAC by content hash
 """
 
 from collections.abc import Mapping
@@ -90,6 +91,19 @@ class GradeRecord(_Record):
         return Grade(self.values, self.weight, self.tie, self.details)
 
 
+class TranscriptRecord(_Record):
+    """A line of transcripts.jsonl: what the run's transcriber heard in an item's clips.
+
+    ``wer`` is its word error rate against what is said in them.
+    """
+
+    item: str
+    text: str | None = None
+    wer: float | None = None
+    failure: str | None = None
+    failure_detail: str = ""
+
+
 class ShownAsk(_Record):
     """An ask as a report shows it: texts, the clips' paths, and what is said in them.
 
@@ -152,7 +166,11 @@ class TaskInfo(_Record):
 
 
 class RunFile(_Record):
-    """run.json."""
+    """run.json.
+
+    ``transcriber`` is the identity of the recogniser that listened to the clips for the report; it decides
+    no score, and is no part of fingerprint and signature.
+    """
 
     schema_version: int = SCHEMA_VERSION
     speechzoo: str
@@ -161,6 +179,7 @@ class RunFile(_Record):
     signature: str
     task: TaskInfo
     systems: dict[Role, SystemInfo]
+    transcriber: dict[str, Any] | None = None
     conditions: tuple[Condition, ...]
     limit: int | None
     seed: int
@@ -206,15 +225,15 @@ class Results:
 def answer_to_json(answer: Answer | Failure, audio: Path) -> dict[str, Any]:
     """The answer as JSON; its clips are written to the folder ``audio`` under their hash.
 
-    Numbers of other libraries become Python's, and halves of surrogate pairs U+FFFD: both would
-    stop the line from being written.
+    Numbers of other libraries become Python's, and texts are made `writable`: both would stop the line
+    from being written.
     """
     if isinstance(answer, Failure):
-        return {"kind": "failure", "reason": answer.reason, "detail": _text(answer.detail)}
+        return {"kind": "failure", "reason": answer.reason, "detail": writable(answer.detail)}
     if isinstance(answer, DialogueAnswer):
         return {"kind": "dialogue", "replies": [answer_to_json(reply, audio) for reply in answer.replies]}
     common = {
-        "heard": None if answer.heard is None else _text(answer.heard),
+        "heard": None if answer.heard is None else writable(answer.heard),
         "timings": {name: float(seconds) for name, seconds in answer.timings.items()},
     }
     if isinstance(answer, ScoreAnswer):
@@ -227,7 +246,7 @@ def answer_to_json(answer: Answer | Failure, audio: Path) -> dict[str, Any]:
         }
     return {
         "kind": "reply",
-        "text": None if answer.text is None else _text(answer.text),
+        "text": None if answer.text is None else writable(answer.text),
         "clip": keep_clip(answer.clip, audio) if answer.clip else None,
         "truncated": bool(answer.truncated),
         **common,
@@ -280,5 +299,6 @@ def keep_clip(clip: AudioClip, audio: Path) -> str:
     return name
 
 
-def _text(value: str) -> str:
+def writable(value: str) -> str:
+    """The text with ``?`` for halves of surrogate pairs, which UTF-8 cannot hold."""
     return value.encode("utf-8", "replace").decode() if not value.isascii() else value

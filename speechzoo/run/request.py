@@ -46,6 +46,11 @@ class Request:
     signature: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = False
 
+    def components(self) -> list[Component]:
+        """Everything that has to be there before it can be run."""
+        listening = [self.transcriber] if self.transcriber else []
+        return [*self.systems.values(), self.task, *listening]
+
     @property
     def device_kind(self) -> str:
         """Two cards of one machine are one kind; a CPU and a card round differently."""

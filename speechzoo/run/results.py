@@ -1,6 +1,8 @@
 """Reads a run's folder back as results, for reports; needs neither the model nor the task."""
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from speechzoo.asks import Failure, is_truncated
@@ -14,11 +16,28 @@ from speechzoo.run.records import (
     Results,
     RunFile,
     RunItem,
+    TranscriptRecord,
     answer_from_json,
 )
 from speechzoo.run.store import read_lines, read_run
 
 
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Keeps Python from looking for cycles of garbage.
+
+    Records hold none, and the search through a growing heap takes longer than making them.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@collection_paused()
 def read_results(folder: Path) -> Results:
     """Everything a report needs, also of a run cut short.
 
@@ -37,7 +56,7 @@ def read_results(folder: Path) -> Results:
         results[key] = _result(record, grades.get((key, basis)), folder / "audio")
     for item in items:
         results.update(_not_asked(run, item))
-    return Results(folder, run, {item.id: item for item in items}, results)
+    return Results(folder, run, {item.id: item for item in items}, results, _audio_wer(folder, run))
 
 
 def valid_answers(items: Iterable[RunItem], records: Iterable[AnswerRecord]) -> dict[Key, AnswerRecord]:
@@ -52,6 +71,13 @@ def valid_answers(items: Iterable[RunItem], records: Iterable[AnswerRecord]) -> 
         for record in records
         if planned.get(record.key.item, {}).get(record.key.way) == record.basis
     }
+
+
+def _audio_wer(folder: Path, run: RunFile) -> dict[str, float]:
+    if run.transcriber is None:
+        return {}
+    records = read_lines(folder / "transcripts.jsonl", TranscriptRecord)
+    return {record.item: record.wer for record in records if record.wer is not None}
 
 
 def _result(record: AnswerRecord, grade: GradeRecord | None, audio: Path) -> Result:

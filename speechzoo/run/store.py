@@ -19,18 +19,25 @@ from pydantic import BaseModel, ValidationError
 
 from speechzoo.errors import StoreError
 from speechzoo.run.files import write_whole
-from speechzoo.run.records import SCHEMA_VERSION, AnswerRecord, GradeRecord, RunFile, RunItem
+from speechzoo.run.records import (
+    SCHEMA_VERSION,
+    AnswerRecord,
+    GradeRecord,
+    RunFile,
+    RunItem,
+    TranscriptRecord,
+)
 from speechzoo.specs import JsonObject
 
 Record = TypeVar("Record", bound=BaseModel)
-_CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"}$')
+_CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"}')
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_CHECKSUM_LENGTH = len(b',"crc":"01234567"}')
 
 
 def to_line(record: BaseModel) -> bytes:
     """One JSON object and a newline; its last key ``crc`` is the CRC-32 of the object without it."""
-    body = json.dumps(
-        record.model_dump(mode="json"), ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    ).encode()
+    body = _ENCODER.encode(record.model_dump(mode="json")).encode()
     return body[:-1] + f',"crc":"{zlib.crc32(body):08x}"}}\n'.encode()
 
 
@@ -40,14 +47,18 @@ def from_line(line: bytes) -> JsonObject:
     Raises:
         ValueError: the line is cut or changed.
     """
-    found = _CHECKSUM.search(line)
+    value: JsonObject = json.loads(_checked_body(line))
+    return value
+
+
+def _checked_body(line: bytes) -> bytes:
+    found = _CHECKSUM.fullmatch(line, max(0, len(line) - _CHECKSUM_LENGTH))
     if found is None:
         raise ValueError("it has no checksum at its end")
     body = line[: found.start()] + b"}"
-    if f"{zlib.crc32(body):08x}".encode() != found[1]:
+    if zlib.crc32(body) != int(found[1], 16):
         raise ValueError("its checksum does not fit")
-    value: JsonObject = json.loads(body)
-    return value
+    return body
 
 
 def read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
@@ -64,7 +75,7 @@ def read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
             if not line.endswith(b"\n"):
                 return
             try:
-                yield kind.model_validate(from_line(line.rstrip(b"\n")))
+                yield kind.model_validate_json(_checked_body(line.rstrip(b"\n")))
             except (ValueError, ValidationError) as error:
                 raise StoreError(
                     f"{path}, line {number} (byte {offset}) is damaged: {error}. Nothing was changed; "
@@ -130,9 +141,10 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.audio = folder / "audio"
         self.notices: list[str] = []
         try:
-            (folder / "audio").mkdir(parents=True, exist_ok=True)
+            self.audio.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(folder / "lock")
             self._lock.acquire(timeout=0)
         except Timeout as error:
@@ -149,10 +161,6 @@ class Store:
             if file.dropped:
                 self.notices.append(f"{file.path.name}: dropped a line cut short ({file.dropped} bytes)")
 
-    @property
-    def audio(self) -> Path:
-        return self.folder / "audio"
-
     def add_answers(self, records: Sequence[AnswerRecord]) -> None:
         self._answers.append(records)
 
@@ -165,7 +173,12 @@ class Store:
     def grades(self) -> list[GradeRecord]:
         return list(read_lines(self.folder / "grades.jsonl", GradeRecord))
 
+    def write_transcripts(self, records: Sequence[TranscriptRecord]) -> None:
+        write_whole(self.folder / "transcripts.jsonl", b"".join(map(to_line, records)))
+
     def write_plan(self, run: RunFile, items: Sequence[RunItem]) -> None:
+        """Says what the folder holds; transcripts, which are kept elsewhere too, have to be written anew."""
+        (self.folder / "transcripts.jsonl").unlink(missing_ok=True)
         write_whole(self.folder / "items.jsonl", b"".join(map(to_line, items)))
         write_whole(self.folder / "run.json", run.model_dump_json(indent=1))
 

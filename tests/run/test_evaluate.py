@@ -245,13 +245,13 @@ def test_what_a_model_cannot_do_is_refused_before_it_is_loaded(
 def test_base_and_rival_are_measured_on_the_same_items(
     speechzoo: Speechzoo, tmp_path: Path, registry: tuple[str, str]
 ) -> None:
-    """Otherwise: forgetting and the gap to the cascade cannot be told from misalignment."""
+    """Otherwise: forgetting, the gap to the cascade and what its ears cost rest on different items."""
     speechzoo(
         "eval", "--model", "speaking", "--task", "arithmetic", "--rival", "plain", "--out", "run",
         "--limit", "12", *registry,
     )  # fmt: skip
     found = report(tmp_path)
-    assert [stage["name"] for stage in found["stages"]] == ["T0", "T", "S", "SS", "C"]
+    assert [stage["name"] for stage in found["stages"]] == ["T0", "T", "S", "SS", "CT", "C"]
     assert {stage["used"] for stage in found["stages"]} == {12}
     assert found["steps"][0]["name"] == "forgetting"
     assert found["run"]["systems"]["base"]["identity"]["parameters"]["bias"] == 1.0

@@ -20,10 +20,10 @@ from speechzoo import (
     raw,
 )
 from speechzoo.asks import checked
-from speechzoo.run.grade import grade_answers
+from speechzoo.run.grade import grade_answers, prior_of
 from speechzoo.run.plan import Plan, ask_all, make_plan
 from speechzoo.run.progress import Silent
-from speechzoo.run.records import AnswerRecord, GradeRecord, answer_from_json, answer_to_json
+from speechzoo.run.records import AnswerRecord, GradeRecord, Key, answer_from_json, answer_to_json
 from speechzoo.run.store import Store, from_line, to_line
 
 
@@ -122,3 +122,68 @@ def test_impossible_numbers_are_refused(score: ContinuationScore, timings: Any, 
     """Otherwise: a sign error passes for a very likely text, a NaN timing makes the report fail."""
     found = checked(ScoreAsk(raw("a"), (" b",)), ScoreAnswer((score,), timings=timings))
     assert isinstance(found, Failure) and found.reason == reason
+
+
+class Corrected(Grader):
+    """Grades by how much the context adds to an ending's score."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def grade(self, item: Item, condition: Condition, answer: Any) -> Any:
+        if answer.prior is None:
+            return Failure("no_prior")
+        return Grade({"gain": answer.scores[0].log_likelihood - answer.prior[0].log_likelihood})
+
+
+def scored(log_likelihood: float, folder: Path) -> dict[str, Any]:
+    return answer_to_json(ScoreAnswer((ContinuationScore(log_likelihood, 1),)), folder)
+
+
+def regraded(answers: dict[str, dict[str, Any]], folder: Path) -> list[GradeRecord]:
+    """Every grade with a context that lies in the folder once these answers, by variant, are graded."""
+    task = Corrected()
+    items = task.items()
+    plan = make_plan(ask_all(task, items, task.conditions), items, {"model": task.conditions}, seed=0)
+    records = {
+        work.key: AnswerRecord(key=work.key, basis="b", answer=answers[work.key.variant])
+        for work in plan.works
+        if work.key.variant in answers
+    }
+    with Store(folder) as store:
+        grade_answers(store, task, {}, plan, records, Silent())
+        return [grade for grade in store.grades() if not grade.key.variant]
+
+
+def test_scores_without_the_context_are_joined_before_grading(tmp_path: Path) -> None:
+    """Otherwise: a task that corrects for an ending's own likelihood has nothing to correct by."""
+    (grade,) = regraded({"": scored(-3.0, tmp_path), "prior": scored(-5.0, tmp_path)}, tmp_path)
+    assert grade.values == {"gain": 2.0}
+
+
+def test_a_prior_that_is_missing_or_failed_is_none(tmp_path: Path) -> None:
+    """Otherwise: a failed prior is taken for a likelihood of zero, or ends the run."""
+    failed = answer_to_json(Failure("model_error"), tmp_path)
+    (without,) = regraded({"": scored(-3.0, tmp_path)}, tmp_path)
+    _, with_failure = regraded({"": scored(-3.0, tmp_path), "prior": failed}, tmp_path)
+    assert without.failure == with_failure.failure == "no_prior"
+
+
+def test_another_prior_grades_again_and_the_same_does_not(tmp_path: Path) -> None:
+    """Otherwise: a grade stands that was computed from scores nobody has any more."""
+    for prior, there in ((-5.0, 1), (-5.0, 1), (-4.0, 2)):
+        grades = regraded({"": scored(-3.0, tmp_path), "prior": scored(prior, tmp_path)}, tmp_path)
+        assert len(grades) == there
+    assert [grade.values for grade in grades] == [{"gain": 2.0}, {"gain": 1.0}]
+    assert grades[0].basis != grades[1].basis
+
+
+def test_only_the_model_has_a_prior(tmp_path: Path) -> None:
+    """Otherwise: the base LLM's score is corrected by another model's."""
+    prior = Key(role="model", item="one", condition=Condition.T2T, variant="prior")
+    record = AnswerRecord(key=prior, basis="b", answer=scored(-5.0, tmp_path))
+    found = {
+        role: prior_of(Key(role=role, item="one", condition=Condition.T2T), {prior: record})
+        for role in ("model", "base", "rival")
+    }
+    assert found == {"model": record, "base": None, "rival": None}

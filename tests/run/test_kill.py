@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,6 @@ def test_killed_twenty_times_it_reports_what_an_undisturbed_run_reports(
 
     assert start("whole", "log-whole").wait() == 0
     digest_of = digests()
-    assert len(set(digest_of.values())) == len(digest_of)
     answers, log = tmp_path / "killed" / "answers.jsonl", tmp_path / "log-killed"
     chance = random.Random(20)
     # Random instants while answers and then grades are written, and a few while the program starts.
@@ -80,8 +80,9 @@ def test_killed_twenty_times_it_reports_what_an_undisturbed_run_reports(
         assert safe <= {record.key for record in read_lines(answers, AnswerRecord)}, (
             "a finished answer is lost"
         )
-        again = set(asked(log)[before:]) & {digest_of[key] for key in safe}
-        assert not again, "a finished ask was computed again"
+        # Items with equal continuations have equal priors: asks are counted, not only told apart.
+        open_asks = Counter(digest for key, digest in digest_of.items() if key not in safe)
+        assert not Counter(asked(log)[before:]) - open_asks, "a finished ask was computed again"
     assert start("killed", "log-killed").wait() == 0
     assert findings(tmp_path / "killed") == findings(tmp_path / "whole")
     keys = [record.key for record in read_lines(answers, AnswerRecord)]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechzoo import AudioClip, Capability, Condition, Item, ItemError, ScoreAsk, raw
-from speechzoo.asks import dialogue_of
+from speechzoo.asks import MultiScoreAsk, continuations_of, dialogue_of
 from speechzoo.dialogue import clips_of
 from speechzoo.errors import SpeechzooError
 from speechzoo.run.plan import Plan, Work, ask_all, choose_items, clips_in_memory, lacking, make_plan, pack
@@ -70,7 +70,7 @@ def test_the_probe_asks_with_silence_and_with_anothers_audio(instrument: object,
     clip_of = {
         (w.key.item, w.key.variant): clips_of(dialogue_of(w.ask))[0]
         for w in plan.works
-        if w.key.condition == Condition.S2T
+        if w.key.condition == Condition.S2T and w.key.variant != "prior"
     }
     own = {item: clip.digest for (item, variant), clip in clip_of.items() if variant == ""}
     swapped = {item: clip.digest for (item, variant), clip in clip_of.items() if variant == "swapped"}
@@ -82,9 +82,10 @@ def test_the_probe_asks_with_silence_and_with_anothers_audio(instrument: object,
 
 def test_the_prior_has_no_context(instrument: object, sums: Sums) -> None:
     """Otherwise: nobody sees that the endings alone give the answers away."""
-    plan = plan_of(sums)
-    priors = [w for w in plan.works if w.key.variant == "prior"]
-    assert len(priors) == 12 and all(dialogue_of(w.ask) == () for w in priors)
+    priors = [w for w in plan_of(sums).works if w.key.variant == "prior"]
+    # Under speech there is none for the item that cannot be asked there.
+    assert Counter(w.key.condition for w in priors) == {Condition.T2T: 12, Condition.S2T: 11}
+    assert all(w.ask == ScoreAsk((), (" a", " b")) for w in priors)
 
 
 def test_items_that_share_a_recording_are_not_swapped_with_it(instrument: object, tmp_path: Path) -> None:
@@ -95,10 +96,83 @@ def test_items_that_share_a_recording_are_not_swapped_with_it(instrument: object
         (tmp_path / name).write_bytes(tone(0.9 if name == "three" else 0.1).encoded())
     task = Sums([tmp_path / "one", tmp_path / "two", tmp_path / "three"])
     plan = plan_of(task)
-    clips = {(w.key.item, w.key.variant): clips_of(dialogue_of(w.ask)) for w in plan.works}
+    clips = {
+        (w.key.item, w.key.variant): clips_of(dialogue_of(w.ask))
+        for w in plan.works
+        if w.key.condition == Condition.S2T
+    }
     swapped = {item: own[0] for (item, variant), own in clips.items() if variant == "swapped"}
     assert set(swapped) == {"i0", "i1", "i2"}
     assert all(clip.digest != clips[item, ""][0].digest for item, clip in swapped.items())
+
+
+class SpokenEnds:
+    """Six items with two spoken endings each, each after a recording of its own."""
+
+    version = "1"
+    conditions = (Condition.S2T,)
+    metrics = (Metric("accuracy"),)
+
+    def __init__(self, broken: Path | None = None) -> None:
+        self._broken = broken
+
+    def items(self) -> list[Item]:
+        return [Item(f"i{n}", {"n": n}) for n in range(6)]
+
+    def ask(self, item: Item, condition: Condition) -> MultiScoreAsk:
+        from speechzoo_instrument_parts import tone
+
+        pitches = [item.data["n"] / 12, item.data["n"] / 12 + 0.5]
+        starts: list[AudioClip] = [tone(pitch) for pitch in pitches]
+        ends: list[AudioClip] = [tone(pitch, seconds=0.4) for pitch in pitches]
+        if self._broken is not None and item.id == "i2":
+            ends[1] = AudioClip.from_file(self._broken)
+        return MultiScoreAsk(tuple(ScoreAsk(raw("so: ", a), (b,)) for a, b in zip(starts, ends, strict=True)))
+
+    def grade(self, item: Item, condition: Condition, answer: object) -> object:
+        raise AssertionError("planning grades nothing")
+
+
+def plan_of_speech(task: SpokenEnds) -> Plan:
+    items = task.items()
+    return make_plan(ask_all(task, items, task.conditions), items, {"model": task.conditions}, seed=0)
+
+
+def test_spoken_endings_are_counted_kept_and_shown(instrument: object) -> None:
+    """Otherwise: a batch of scored speech does not fit the card, and a report cannot play the endings."""
+    plan = plan_of_speech(SpokenEnds())
+    (work,) = (w for w in plan.works if w.key.item == "i1" and not w.key.variant)
+    ends = [clip for clip in continuations_of(work.ask) if isinstance(clip, AudioClip)]
+    # 2 x 4 characters are 2 tokens; 2 x 0.3 s and 2 x 0.4 s at 12.5 tokens a second are 17.
+    assert work.cost == 2 + 17 and len(ends) == 2
+    kept = {clip.digest for clip in clips_in_memory(plan)}
+    assert {clip.digest for clip in ends} < kept and len(kept) == 6 * 4
+    shown = plan.shown[1].asks[Condition.S2T]
+    assert shown.spoken_continuations == tuple(f"audio/{clip.digest}.flac" for clip in ends)
+    assert shown.continuations == ("a tone", "a tone") and len(shown.clips) == 2
+
+
+def test_a_broken_ending_is_found_before_a_model_is_loaded(instrument: object, tmp_path: Path) -> None:
+    """Otherwise: an ending that is no audio costs a night before it is noticed."""
+    (tmp_path / "end.flac").write_text("version https://git-lfs.github.com/spec/v1")
+    plan = plan_of_speech(SpokenEnds(tmp_path / "end.flac"))
+    (failure,) = plan.failures.values()
+    assert failure.reason == "not_audio" and "end.flac" in failure.detail and "git-lfs" in failure.detail
+    assert {w.key.item for w in plan.works} == {"i0", "i1", "i3", "i4", "i5"}
+
+
+def test_every_context_of_a_pair_is_silenced_and_swapped(instrument: object) -> None:
+    """Otherwise: the probe leaves one context of a pair audible, and a deaf model seems to hear."""
+    plan = plan_of_speech(SpokenEnds())
+    asks = {(w.key.item, w.key.variant): w.ask for w in plan.works}
+    for n in range(6):
+        own = asks[f"i{n}", ""]
+        silent, swapped = asks[f"i{n}", "silence"], asks[f"i{n}", "swapped"]
+        assert all(not clip.samples().any() for clip in clips_of(dialogue_of(silent)))
+        heard = {clip.digest for clip in clips_of(dialogue_of(own))}
+        assert heard.isdisjoint(clip.digest for clip in clips_of(dialogue_of(swapped)))
+        assert continuations_of(silent) == continuations_of(swapped) == continuations_of(own)
+        assert asks[f"i{n}", "prior"] == ScoreAsk((), continuations_of(own))
 
 
 class Stubborn(Sums):

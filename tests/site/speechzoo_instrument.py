@@ -4,7 +4,7 @@ It is installed for tests by putting this folder on the path; the ``.dist-info``
 distribution like any other.
 """
 
-from speechzoo import Capability, ModelSpec, Parameter, TaskSpec, hookimpl
+from speechzoo import Capability, ModelSpec, Parameter, ServiceSpec, TaskSpec, hookimpl
 
 
 @hookimpl
@@ -26,6 +26,28 @@ def speechzoo_models():
 
 
 @hookimpl
+def speechzoo_services():
+    return [
+        ServiceSpec(
+            name="instrument-ears",
+            kind="transcriber",
+            target="speechzoo_instrument_parts:Ears",
+            summary="knows what is said, mishears some of it and fails on demand",
+            parameters={
+                "log": Parameter("", "file that every clip's digest is appended to"),
+                "fault": Parameter("", "what to do with every third clip or so: fail, raise"),
+            },
+        ),
+        ServiceSpec(
+            name="instrument-mouth",
+            kind="voice",
+            target="speechzoo_instrument_parts:Ears",
+            summary="is no transcriber",
+        ),
+    ]
+
+
+@hookimpl
 def speechzoo_tasks():
     return [
         TaskSpec(
@@ -37,6 +59,13 @@ def speechzoo_tasks():
                 "poison": Parameter(-1, "which item carries the word the model may fail on"),
                 "penalty": Parameter(0.0, "taken off every grade"),
                 "wording": Parameter("is", "the verb of the question"),
+                "note": Parameter("", "a remark about the data"),
             },
-        )
+        ),
+        TaskSpec(
+            name="recordings",
+            target="speechzoo_instrument_parts:Recordings",
+            summary="endings of what is written or recorded, from a folder",
+            parameters={"folder": Parameter("", "holds rows.jsonl and what that names")},
+        ),
     ]

@@ -23,13 +23,19 @@ from speechzoo import (
     raw,
     user,
 )
-from speechzoo.asks import ask_digest, dialogue_of
+from speechzoo.asks import MultiScoreAsk, ask_digest, dialogue_of
 from speechzoo.dialogue import clips_of, parts_of
+from speechzoo.jsonl import read_jsonl
 
 
 def number_from(text):
     """A number in [0, 1) that depends on the text alone."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") / 2**32
+
+
+def key_of(part):
+    """A text as it is, a clip by what is in it."""
+    return part if isinstance(part, str) else part.digest[:12]
 
 
 class InstrumentModel:
@@ -58,7 +64,7 @@ class InstrumentModel:
         return answers
 
     def _see(self, ask, log=True):
-        seen = "".join(p if isinstance(p, str) else p.digest[:12] for p in parts_of(dialogue_of(ask)))
+        seen = "".join(map(key_of, parts_of(dialogue_of(ask))))
         if log and self._log:
             with Path(self._log).open("a") as file:
                 file.write(f"{ask_digest(ask)} {seen}\n")
@@ -82,10 +88,11 @@ class InstrumentModel:
     def _score(self, ask, seen):
         scores = []
         for continuation in ask.continuations:
-            value = -5 * number_from(seen + continuation) - self._bias
+            key = key_of(continuation)
+            value = -5 * number_from(seen + key) - self._bias
             if self._fault == "nan" and "poison" in seen:
                 value = float("nan")
-            scores.append(ContinuationScore(value, max(1, len(continuation.split()))))
+            scores.append(ContinuationScore(value, max(1, len(key.split()))))
         if self._fault == "few" and "poison" in seen:
             scores = scores[:-1]
         heard = "a tone" if clips_of(dialogue_of(ask)) else None
@@ -103,12 +110,36 @@ def tone(pitch, seconds=0.3):
     return AudioClip.from_samples(samples.astype(np.float32), 16_000, transcript="a tone")
 
 
+class Ears:
+    def __init__(self, setup, *, log, fault):
+        self._log, self._fault = log, fault
+
+    def transcribe(self, clips):
+        texts = []
+        for clip in clips:
+            if self._log:
+                with Path(self._log).open("a") as file:
+                    file.write(f"{clip.digest}\n")
+            hard = number_from(clip.digest) < 0.3
+            if hard and self._fault == "raise":
+                raise ValueError("the transcriber raised")
+            if hard and self._fault == "fail":
+                texts.append(Failure("unclear", "nothing was understood"))
+            else:
+                texts.append(clip.transcript if not hard else "a bone")
+        return texts
+
+    def close(self):
+        pass
+
+
 class Arithmetic:
     version = "1"
     conditions = (Condition.T2T, Condition.S2T, Condition.S2S)
     metrics = (Metric("accuracy", chance=0.5),)
 
-    def __init__(self, setup, *, count, poison, penalty, wording):
+    def __init__(self, setup, *, count, poison, penalty, wording, note=""):
+        self.notes = (note,) if note else ()
         self._count, self._poison, self._penalty, self._wording = count, poison, penalty, wording
 
     def items(self):
@@ -130,3 +161,39 @@ class Arithmetic:
             return Failure("wrong_answer_shape")
         right, wrong = (score.mean_nll for score in answer.scores)
         return Grade({"accuracy": float(right < wrong) - self._penalty}, details={"margin": wrong - right})
+
+
+class Recordings:
+    """Rows of id, text, ends and audio: one recording, or one for each end."""
+
+    version = "1"
+    conditions = (Condition.T2T, Condition.S2T)
+    metrics = (Metric("accuracy", chance=0.5),)
+    notes = ("made for tests",)
+
+    def __init__(self, setup, *, folder):
+        self._rows = read_jsonl(Path(folder) / "rows.jsonl")
+        self._folder = Path(folder)
+
+    def items(self):
+        for row in self._rows:
+            attributes = {"subset": row.values["subset"]} if "subset" in row.values else {}
+            yield Item(row.values["id"], {**row.values}, attributes)
+
+    def ask(self, item, condition):
+        text, audio, ends = (item.data[key] for key in ("text", "audio", "ends"))
+        if not condition.speech_in:
+            return ScoreAsk(raw(text), tuple(ends))
+        clips = [
+            AudioClip.from_file(self._folder / name, transcript=text)
+            for name in (audio if isinstance(audio, list) else [audio])
+        ]
+        if len(clips) == 1:
+            return ScoreAsk(raw(clips[0]), tuple(ends))
+        return MultiScoreAsk(
+            tuple(ScoreAsk(raw(clip), (end,)) for clip, end in zip(clips, ends, strict=True))
+        )
+
+    def grade(self, item, condition, answer):
+        right, *wrong = (score.mean_nll for score in answer.scores)
+        return Grade({"accuracy": float(right < min(wrong))})

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
 
 from speechzoo.asks import Answer, Ask, Failure
 from speechzoo.errors import SetupError
@@ -63,23 +62,44 @@ class LocalExecutor:
     def run(self, batches: Iterable[list[Work]]) -> Iterator[Answered]:
         waiting = deque(batches)
         deaths: Counter[Key] = Counter()
+        done: Answered = []
         while waiting:
             batch = waiting.popleft()
             try:
-                yield list(zip(batch, self._answer(batch), strict=True))
+                self._send(batch)
+                # Handed back, and put on disk, while the worker is at the next batch.
+                if done:
+                    yield done
+                done = []
+                done = list(zip(batch, self._receive(), strict=True))
             except WorkerLostError as lost:
                 self._kill()
-                if len(batch) > 1:
-                    waiting.extendleft([work] for work in reversed(batch))
-                    continue
-                (work,) = batch
-                deaths[work.key] += 1
-                if lost.hung:
-                    yield [(work, Failure("timed_out", f"no answer within {self._time_limit:.0f} s"))]
-                elif deaths[work.key] >= DEATHS_ALLOWED:
-                    yield [(work, Failure("worker_died", f"{DEATHS_ALLOWED} times ({lost})"))]
-                else:
-                    waiting.appendleft(batch)
+                done += self._set_aside(batch, lost, waiting, deaths)
+                if done:  # before the next worker is started, which may fail
+                    yield done
+                done = []
+        if done:
+            yield done
+
+    def _set_aside(
+        self,
+        batch: list[Work],
+        lost: WorkerLostError,
+        waiting: deque[list[Work]],
+        deaths: Counter[Key],
+    ) -> Answered:
+        """What is given up of a batch whose worker was lost; the rest goes back in front of the queue."""
+        if len(batch) > 1:
+            waiting.extendleft([work] for work in reversed(batch))
+            return []
+        (work,) = batch
+        deaths[work.key] += 1
+        if lost.hung:
+            return [(work, Failure("timed_out", f"no answer within {self._time_limit:.0f} s"))]
+        if deaths[work.key] >= DEATHS_ALLOWED:
+            return [(work, Failure("worker_died", f"{DEATHS_ALLOWED} times ({lost})"))]
+        waiting.appendleft(batch)
+        return []
 
     def close(self) -> None:
         """Lets an idle worker end by itself; one at work or one that lingers is killed."""
@@ -96,12 +116,22 @@ class LocalExecutor:
             self._pipe.close()
         self._process = self._pipe = None
 
-    def _answer(self, batch: list[Work]) -> list[Answer | Failure]:
+    def _send(self, batch: list[Work]) -> None:
+        """Gives a batch to the worker, which has none."""
         pipe = self._pipe or self._start()
         self._idle = False
         try:
             pipe.send([work.ask for work in batch])
-            answers: list[Answer | Failure] | SetupError = _receive(pipe, self._time_limit)
+        except ConnectionError as error:
+            raise self._lost() from error
+
+    def _receive(self) -> list[Answer | Failure]:
+        """The answers to the batch that was sent."""
+        assert self._pipe is not None
+        try:
+            if not self._pipe.poll(self._time_limit):
+                raise WorkerLostError(hung=True)
+            answers: list[Answer | Failure] | SetupError = self._pipe.recv()
         except (EOFError, ConnectionError) as error:
             raise self._lost() from error
         if isinstance(answers, SetupError):
@@ -130,12 +160,6 @@ class LocalExecutor:
         if self._process is not None:
             self._process.join()
         return WorkerLostError(hung=False, exit_code=self._process.exitcode if self._process else None)
-
-
-def _receive(pipe: Connection, limit: float) -> Any:
-    if not pipe.poll(limit):
-        raise WorkerLostError(hung=True)
-    return pipe.recv()
 
 
 def _work(pipe: Connection, loading: Loading) -> None:

@@ -1,0 +1,64 @@
+"""speechzoo check NAME"""
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from speechzoo.catalogue import open_catalogue
+from speechzoo.cli.options import registry_option
+from speechzoo.run.signature import parse_settings
+from speechzoo.testing import Finding, everything, examine
+
+EXIT_FAILED = 1
+COLOURS = {"passed": "green", "failed": "red", "not applicable": "bright_black"}
+
+
+@click.command("check")
+@click.argument("name")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter or part, see 'show'. Repeat."
+)
+@click.option("--data", metavar="DIR", help="Other data for a task: a folder laid out like its own.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1")
+@click.option(
+    "--dtype",
+    type=click.Choice(("float32", "float16", "bfloat16")),
+    default="float32",
+    show_default=True,
+    help="Of a model; scores are compared more loosely in the shorter ones.",
+)
+@registry_option
+def command(
+    name: str,
+    settings: tuple[str, ...],
+    data: str | None,
+    device: str,
+    dtype: str,
+    registries: tuple[Path, ...],
+) -> None:
+    """Whether a model, task or plugin keeps its promises: one line a check, exit code 1 if any fails.
+
+    A model is loaded several times and asked some two hundred short things: take a small one where you can.
+
+    \b
+    Examples:
+      speechzoo check cascade
+      speechzoo check text-llm@FOLDER
+      speechzoo check s2sbench-mini
+    """
+    outcomes: Counter[str] = Counter()
+    catalogue = open_catalogue(registries)
+    for examination in everything(catalogue, name, parse_settings(settings), data, device, dtype):
+        click.echo(examination.title)
+        for finding in examine(examination.subject, examination.checks):
+            _show(finding)
+            outcomes[finding.outcome] += 1
+    click.echo(", ".join(f"{outcomes[outcome]} {outcome}" for outcome in COLOURS))
+    if outcomes["failed"]:
+        raise SystemExit(EXIT_FAILED)
+
+
+def _show(finding: Finding) -> None:
+    outcome = click.style(f"{finding.outcome:<15}", fg=COLOURS[finding.outcome])
+    click.echo(f"  {outcome} {finding.check}{f': {finding.why}' if finding.why else ''}")

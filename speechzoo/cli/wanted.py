@@ -1,0 +1,131 @@
+"""What a user wants to have run: from options or a signature to the components that run it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import click
+
+from speechzoo.catalogue import Catalogue
+from speechzoo.errors import SpeechzooError
+from speechzoo.loading import Component, fetch
+from speechzoo.registry import ModelEntry
+from speechzoo.run.records import Role
+from speechzoo.run.signature import read_number, read_settings, read_signature
+from speechzoo.specs import Condition
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What decides a number, named by options or by a signature; None takes the default."""
+
+    model: str
+    task: str
+    conditions: tuple[Condition, ...] | None
+    settings: Mapping[str, str]
+    limit: int | None
+    rival: str | None
+    dtype: str | None
+    seed: int
+    data: str | None = None
+    signature: Mapping[str, str] = field(default_factory=dict)
+
+
+def from_signature(line: str, data: str | None) -> Wanted:
+    """What a signature line names.
+
+    Raises:
+        SpeechzooError: the line is no signature.
+    """
+    fields = read_signature(line)
+    conditions, dtype = fields.get("conditions"), fields.get("dtype")
+    if dtype is not None and dtype not in DTYPES:
+        raise SpeechzooError(f"the signature's dtype:{dtype} is none of {', '.join(DTYPES)}")
+    return Wanted(
+        model=fields["model"],
+        task=fields["task"],
+        conditions=read_conditions(conditions),
+        settings=read_settings(fields.get("set", "")),
+        limit=read_number(fields, "limit", least=1),
+        rival=fields.get("rival"),
+        dtype=dtype,
+        seed=read_number(fields, "seed", least=0) or 0,
+        data=data,
+        signature=fields,
+    )
+
+
+def read_conditions(text: str | None) -> tuple[Condition, ...] | None:
+    """``t2t,s2t`` as conditions, each once; None stays None.
+
+    Raises:
+        SpeechzooError: a name is none of a condition.
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(dict.fromkeys(Condition(name.strip()) for name in text.split(",")))
+    except ValueError as error:
+        raise SpeechzooError(f"{error}; conditions are {', '.join(Condition)}") from error
+
+
+def resolve(
+    catalogue: Catalogue, wanted: Wanted, online: bool
+) -> tuple[dict[Role, Component], Component, tuple[str, ...]]:
+    """The systems, the task and notes; fetched if need be. The base LLM joins where the registry names one.
+
+    Raises:
+        SpeechzooError: a name or a setting is unknown.
+    """
+    for_model, for_task = _divide(catalogue, wanted)
+    systems: dict[Role, Component] = {"model": catalogue.model(wanted.model, for_model)}
+    notes: list[str] = []
+    if wanted.rival is not None:
+        systems["rival"] = catalogue.model(wanted.rival)
+    entry = systems["model"].entry
+    if isinstance(entry, ModelEntry) and entry.base is not None:
+        systems["base"] = catalogue.model(entry.base)
+    about = catalogue.task(wanted.task, for_task, wanted.data)
+    if online:
+        for component in (*systems.values(), about):
+            fetch(component, lambda line: click.echo(line, err=True))
+        return resolve(catalogue, wanted, online=False)
+    if "base" in systems and any(part.missing_files() for part in systems["base"].whole()):
+        name = systems.pop("base").name
+        notes.append(f"T0 is not measured: the base LLM is not fetched (speechzoo fetch {name})")
+    return systems, about, tuple(notes)
+
+
+def dtype_of(wanted: Wanted, model: Component, device: str) -> str:
+    """The one named, else the registry's for the model, else what suits the device."""
+    if wanted.dtype is not None:
+        return wanted.dtype
+    if isinstance(model.entry, ModelEntry) and model.entry.dtype is not None:
+        return model.entry.dtype
+    return "float32" if device == "cpu" else "bfloat16"
+
+
+def _divide(catalogue: Catalogue, wanted: Wanted) -> tuple[dict[str, str], dict[str, str]]:
+    """Each setting goes to whichever of model and task knows it; ``model.`` or ``task.`` decides."""
+    kinds = {"model": catalogue.model(wanted.model), "task": catalogue.task(wanted.task)}
+    divided: dict[str, dict[str, str]] = {"model": {}, "task": {}}
+    for key, value in wanted.settings.items():
+        prefix, _, rest = key.partition(".")
+        if prefix in divided and rest:
+            divided[prefix][rest] = value
+            continue
+        takers = [kind for kind, component in kinds.items() if component.takes(key)]
+        if len(takers) != 1:
+            problem = "known to neither" if not takers else "known to both: say model. or task."
+            raise SpeechzooError(f"--set {key}: {problem}; there are: {', '.join(_settings_of(kinds))}")
+        divided[takers[0]][key] = value
+    return divided["model"], divided["task"]
+
+
+def _settings_of(kinds: Mapping[str, Component]) -> list[str]:
+    return [
+        f"{kind}.{path}"
+        for kind, component in kinds.items()
+        for path in sorted([*component.parts, *(path for path, _, _ in component.settable())])
+    ]
