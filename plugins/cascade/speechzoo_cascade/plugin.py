@@ -22,7 +22,7 @@ CASCADE = ModelSpec(
     name="cascade",
     target="speechzoo_cascade.cascade:Cascade",
     summary="Transcriber -> text LLM -> voice: the rival every speech LLM must beat",
-    capabilities=frozenset(Capability) - {Capability.STREAM},
+    capabilities=frozenset(Capability) - {Capability.STREAM, Capability.SCORE_SPEECH},
     parts={"transcriber": "whisper-tiny", "llm": "smollm2-135m", "voice": "piper-joe"},
 )
 

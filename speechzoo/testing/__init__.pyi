@@ -1,0 +1,13 @@
+from .findings import Check as Check
+from .findings import Finding as Finding
+from .findings import examine as examine
+from .model_checks import MODEL_CHECKS as MODEL_CHECKS
+from .model_under_test import ModelUnderTest as ModelUnderTest
+from .named import everything as everything
+from .named import model as model
+from .named import plugin as plugin
+from .named import task as task
+from .plugin_checks import PLUGIN_CHECKS as PLUGIN_CHECKS
+from .plugin_checks import PluginUnderTest as PluginUnderTest
+from .task_checks import TASK_CHECKS as TASK_CHECKS
+from .task_checks import TaskUnderTest as TaskUnderTest
