@@ -357,7 +357,7 @@ def test_a_subset_is_a_task_of_its_own() -> None:
     assert load(maths).parameters == {"subset": "maths"}
     assert whole.identity() != maths.identity()
     for wrong in ("exam/latin", "exam/"):
-        with pytest.raises(SpeechzooError, match="exam has no subset .*; it has: maths, history"):
+        with pytest.raises(SpeechzooError, match=r"exam has no subset .*; it has: maths, history"):
             there.task(wrong)
     with pytest.raises(SpeechzooError, match="quiz has no subset 'maths'; it has: none"):
         there.task("quiz/maths")
