@@ -36,12 +36,15 @@ class Item:
         data: whatever the task needs to ask and grade; plain JSON types and clips.
         attributes: what the report breaks results down by, such as ``{"voice": "joe"}``.
         cluster: items that share material have one cluster: they are resampled together.
+        chance: expected value of the first metric for an answer drawn at random, where it is another
+            than `Metric.chance` says of all items.
     """
 
     id: str
     data: Mapping[str, Any]
     attributes: Mapping[str, str | int | float] = field(default_factory=dict)
     cluster: str | None = None
+    chance: float | None = None
 
 
 @dataclass(frozen=True)

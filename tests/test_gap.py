@@ -89,6 +89,23 @@ def test_no_loss_is_claimed_that_the_interval_or_the_test_does_not_carry() -> No
     assert "a loss of 100.0 points" in all_of_five.headline and "not settled" in all_of_five.headline
 
 
+def test_what_is_kept_is_held_against_the_chance_of_the_items_themselves() -> None:
+    """Otherwise a choice of four would have to beat the chance of a choice of two."""
+    of_four = [item(name).model_copy(update={"chance": 0.25}) for name in names(100)]
+    report = degradation(results(of_four, scored(T, some(100, 80)), scored(S, some(100, 60))))
+    kept = step_of(report, "hearing and thinking").retention
+    assert kept is not None
+    assert kept.value == pytest.approx((0.6 - 0.25) / (0.8 - 0.25))
+    mixed = [*of_four[:50], *map(item, names(100)[50:])]
+    alternating = {name: 1.0 if place % 5 else -1.0 for place, name in enumerate(names(100))}
+    half = {name: value if place % 4 else -1.0 for place, (name, value) in enumerate(alternating.items())}
+    kept = step_of(
+        degradation(results(mixed, scored(T, alternating), scored(S, half))), "hearing and thinking"
+    ).retention
+    assert kept is not None
+    assert kept.value == pytest.approx((0.6 - 0.375) / (0.8 - 0.375))
+
+
 def test_a_gain_is_no_loss() -> None:
     report = degradation(results(map(item, names(40)), scored(T, some(40, 20)), scored(S, some(40, 35))))
     assert report.steps[0].verdict.startswith("gains 37.5 points")

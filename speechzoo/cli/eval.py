@@ -25,7 +25,7 @@ from speechzoo.cli.checkpoints import (
 from speechzoo.cli.options import registry_option
 from speechzoo.cli.progress import progress_display
 from speechzoo.cli.report import write_curve, write_files, write_reports
-from speechzoo.cli.wanted import DTYPES, Wanted, dtype_of, from_signature, read_conditions, resolve
+from speechzoo.cli.wanted import DTYPES, Wanted, dtype_of, find, from_signature, read_conditions
 from speechzoo.errors import (
     EXIT_ENVIRONMENT,
     EXIT_INTERRUPTED,
@@ -179,32 +179,33 @@ def command(
     """
     _refuse_what_excludes_each_other(context)
     if signature is not None:
-        wanted = from_signature(signature, data)
+        wanted = from_signature(signature)
     elif model is None or task is None:
         raise click.UsageError("name a --model and a --task, or a --signature")
     else:
         chosen = read_conditions(conditions)
-        wanted = Wanted(model, task, chosen, parse_settings(settings), limit, rival, dtype, seed, data)
+        wanted = Wanted(model, task, chosen, parse_settings(settings), limit, rival, dtype, seed)
+    wanted = replace(wanted, data=data, transcriber=transcriber)
     if _is_default(context, "device"):
         device = wanted.signature.get("device", device)
     with _resumable():
         catalogue = open_catalogue(registries)
 
         def request(one: Wanted, folder: Path | None) -> Request:
-            systems, about, notes = resolve(catalogue, one, online)
+            found = find(catalogue, one, online)
             return Request(
-                systems=systems,
-                task=about,
-                transcriber=None if transcriber is None else catalogue.service(transcriber),
+                systems=found.systems,
+                task=found.task,
+                transcriber=found.transcriber,
                 conditions=one.conditions,
                 limit=one.limit,
                 device=device,
-                dtype=dtype_of(one, systems["model"], device),
+                dtype=dtype_of(one, found.systems["model"], device),
                 seed=one.seed,
                 out=folder,
                 batch_tokens=batch_tokens,
                 time_limit=time_limit,
-                notes=notes,
+                notes=found.notes,
                 signature=one.signature,
                 fresh=fresh,
             )
@@ -212,12 +213,12 @@ def command(
         if checkpoints is None:
             _run_one(request(wanted, out), catalogue, max_errors)
         else:
-            found = find_checkpoints(checkpoints, step)
+            folders = find_checkpoints(checkpoints, step)
             parent = out or usual_folder(wanted, checkpoints, device)
-            series = open_series(parent, wanted, found)
+            series = open_series(parent, wanted, folders)
             requests = [
                 (own, request(replace(wanted, model=f"{model}@{own.folder}"), parent / own.run))
-                for own in found
+                for own in folders
             ]
             _run_series(series, requests, parent, catalogue, max_errors)
 

@@ -29,10 +29,21 @@ class Wanted:
     dtype: str | None
     seed: int
     data: str | None = None
+    transcriber: str | None = None
     signature: Mapping[str, str] = field(default_factory=dict)
 
 
-def from_signature(line: str, data: str | None) -> Wanted:
+@dataclass(frozen=True)
+class Found:
+    """What the names of a `Wanted` stand for; ``notes`` say what had to be left out."""
+
+    systems: dict[Role, Component]
+    task: Component
+    transcriber: Component | None
+    notes: tuple[str, ...]
+
+
+def from_signature(line: str) -> Wanted:
     """What a signature line names.
 
     Raises:
@@ -51,7 +62,6 @@ def from_signature(line: str, data: str | None) -> Wanted:
         rival=fields.get("rival"),
         dtype=dtype,
         seed=read_number(fields, "seed", least=0) or 0,
-        data=data,
         signature=fields,
     )
 
@@ -70,10 +80,8 @@ def read_conditions(text: str | None) -> tuple[Condition, ...] | None:
         raise SpeechzooError(f"{error}; conditions are {', '.join(Condition)}") from error
 
 
-def resolve(
-    catalogue: Catalogue, wanted: Wanted, online: bool
-) -> tuple[dict[Role, Component], Component, tuple[str, ...]]:
-    """The systems, the task and notes; fetched if need be. The base LLM joins where the registry names one.
+def find(catalogue: Catalogue, wanted: Wanted, online: bool) -> Found:
+    """The components, fetched if need be; the base LLM joins where the registry names one.
 
     Raises:
         SpeechzooError: a name or a setting is unknown.
@@ -86,15 +94,16 @@ def resolve(
     entry = systems["model"].entry
     if isinstance(entry, ModelEntry) and entry.base is not None:
         systems["base"] = catalogue.model(entry.base)
-    about = catalogue.task(wanted.task, for_task, wanted.data)
+    task = catalogue.task(wanted.task, for_task, wanted.data)
+    transcriber = None if wanted.transcriber is None else catalogue.service(wanted.transcriber)
     if online:
-        for component in (*systems.values(), about):
+        for component in (*systems.values(), task, *([transcriber] if transcriber else [])):
             fetch(component, lambda line: click.echo(line, err=True))
-        return resolve(catalogue, wanted, online=False)
+        return find(catalogue, wanted, online=False)
     if "base" in systems and any(part.missing_files() for part in systems["base"].whole()):
         name = systems.pop("base").name
         notes.append(f"T0 is not measured: the base LLM is not fetched (speechzoo fetch {name})")
-    return systems, about, tuple(notes)
+    return Found(systems, task, transcriber, tuple(notes))
 
 
 def dtype_of(wanted: Wanted, model: Component, device: str) -> str:

@@ -145,7 +145,7 @@ class Group(_Finding):
         lost: items worth less after the step.
         gained: items worth more.
         p: the deciding one (clustered where items share material), not adjusted for the number of groups.
-        retention: over the chance level of the whole task.
+        retention: as in `Step`, over the group's own chance level.
     """
 
     label: str

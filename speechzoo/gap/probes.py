@@ -38,7 +38,7 @@ def prior(results: Results, percent: bool) -> Prior | None:
         invalid=dict(Counter(o.reason for o in outcomes.values() if isinstance(o, Failure)).most_common()),
         ties=sum(grade.tie for grade in grades.values()),
         estimate=estimate,
-        verdict=prior_verdict(estimate, metric.chance, metric.higher_is_better, percent),
+        verdict=prior_verdict(estimate, shared.chance("prior"), metric.higher_is_better, percent),
     )
 
 

@@ -29,6 +29,7 @@ class Sample:
         clusters: the cluster of each item, by number.
         seed: of what is drawn.
         metric: which.
+        chances: expected value of each item for an answer drawn at random, [items]; None if unknown.
     """
 
     names: tuple[str, ...]
@@ -39,6 +40,7 @@ class Sample:
     clusters: stats.Integers
     seed: int
     metric: MetricInfo
+    chances: stats.Floats | None = None
 
     def over(self, items: Collection[str]) -> "Sample | None":
         """The same over some of its items, resampled among themselves; None if it has none of them."""
@@ -55,6 +57,7 @@ class Sample:
             weights=weights,
             bootstrap=stats.bootstrap(values, weights, clusters, seed=self.seed),
             clusters=clusters,
+            chances=None if self.chances is None else self.chances[places],
         )
 
     @cached_property
@@ -106,9 +109,15 @@ class Sample:
         error = self.bootstrap.difference_error(self.names.index(first), self.names.index(second))
         return stats.power(error, len(self.items), difference)
 
+    def chance(self, name: str) -> float | None:
+        """Expected mean of an arm whose answers are drawn at random, None if that is not known."""
+        if self.chances is None:
+            return None
+        return float(np.average(self.chances, weights=self.weights[self.names.index(name)]))
+
     def retention(self, first: str, second: str) -> Estimate | None:
         """(second - chance) / (first - chance); None unless first is clearly better than chance."""
-        chance = self.metric.chance
+        chance = self.chance(first)
         if chance is None or (self.mean(first) > chance) != self.metric.higher_is_better:
             return None
         kept = self.bootstrap.retention(self.names.index(first), self.names.index(second), chance)
@@ -134,7 +143,8 @@ def sample(arms: Arms, items: Sequence[str], results: Results) -> Sample | None:
     clusters = _clusters(items, results)
     seed = results.run.seed
     resampled = stats.bootstrap(values, weights, clusters, seed=seed)
-    return Sample(tuple(valid), tuple(items), values, weights, resampled, clusters, seed, metric)
+    chances = _chances(items, results, metric)
+    return Sample(tuple(valid), tuple(items), values, weights, resampled, clusters, seed, metric, chances)
 
 
 def other_samples(arms: Arms, items: Sequence[str], results: Results) -> list[Sample]:
@@ -199,6 +209,12 @@ def _columns(arms: Arms, items: Sequence[str], metric: MetricInfo) -> stats.Floa
 
 def _weights(arms: Arms, items: Sequence[str]) -> stats.Floats:
     return np.array([[grades[item].weight for item in items] for grades in arms.values()], float)
+
+
+def _chances(items: Sequence[str], results: Results, metric: MetricInfo) -> stats.Floats | None:
+    of_items = (results.items[item].chance for item in items)
+    known = [metric.chance if own is None else own for own in of_items]
+    return None if None in known else np.array(known, float)
 
 
 def _clusters(items: Sequence[str], results: Results) -> stats.Integers:

@@ -32,7 +32,7 @@ from speechzoo.run.records import AnswerRecord, Key, Role, RunFile, RunItem, ans
 from speechzoo.run.request import Request
 from speechzoo.run.results import valid_answers
 from speechzoo.run.store import Store, read_run
-from speechzoo.specs import Condition
+from speechzoo.specs import Capability, Condition
 from speechzoo.task import Item, Task
 
 # Failures of the machine rather than of the item: a later call tries them again.
@@ -76,7 +76,9 @@ def evaluate(
     task = cast(Task, load(request.task, request.device, seed=request.seed))
     items = choose_items(_items(request, task), request.limit, request.seed)
     asks, systems, refusals = _asks(request, task, items)
-    plan = make_plan(asks, items, systems, request.seed)
+    # Without a context there is no audio to score under.
+    prior = Capability.SCORE_UNDER_TEXT in request.systems["model"].capabilities
+    plan = make_plan(asks, items, systems, request.seed, prior)
     # A plugin's task need not have notes: most data sets need no remark.
     of_data = getattr(task, "notes", ())
     notes = [*request.notes, *refusals, *of_data, *count_notes(request.task, items, request.limit)]

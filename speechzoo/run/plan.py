@@ -113,7 +113,11 @@ def lacking(asks: Asks, condition: Condition, able: Collection[Capability]) -> s
 
 
 def make_plan(
-    asks: Asks, items: Sequence[Item], systems: Mapping[Role, Collection[Condition]], seed: int
+    asks: Asks,
+    items: Sequence[Item],
+    systems: Mapping[Role, Collection[Condition]],
+    seed: int,
+    prior: bool = True,
 ) -> Plan:
     """Every ask of every system.
 
@@ -122,6 +126,7 @@ def make_plan(
         items: see `choose_items`.
         systems: which conditions each system is asked under; the model's are those of the run.
         seed: of the probe's choice of items.
+        prior: the model is asked for the continuations without their context as well.
     """
     works: list[Work] = []
     failures: dict[Key, Failure] = {}
@@ -134,7 +139,8 @@ def make_plan(
                 failures[key] = ask
             else:
                 works.append(_work(key, ask))
-    works += _prior(asks, systems)
+    if prior:
+        works += _prior(asks, systems)
     works += _probe(asks, items, systems, seed)
     return Plan(
         items={item.id: item for item in items},
@@ -289,6 +295,7 @@ def _shown(item: Item, conditions: Collection[Condition], asks: Asks) -> RunItem
         id=item.id,
         cluster=item.cluster if item.cluster is not None else item.id,
         attributes=dict(item.attributes),
+        chance=item.chance,
         asks=shown,
         failures=failures,
     )

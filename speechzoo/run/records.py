@@ -130,6 +130,7 @@ class RunItem(_Record):
     id: str
     cluster: str
     attributes: dict[str, str | int | float]
+    chance: float | None = None
     asks: dict[Condition, ShownAsk]
     planned: dict[str, str] = {}
     failures: dict[Condition, tuple[str, str]] = {}

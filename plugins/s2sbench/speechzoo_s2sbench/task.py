@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from statistics import mean
 from typing import ClassVar
@@ -106,10 +107,11 @@ class S2SBench:
         self._chat = chat_wrap
         self._speaker = Speaker(setup) if "voice" in setup.parts else None
         loaded = self._load(setup, subset, pairing, subjects)
-        self._items = tuple(chain.from_iterable(one.items for one in loaded))
+        everything = chain.from_iterable(one.items for one in loaded)
+        self._items = tuple(replace(item, chance=self._chance_of(item)) for item in everything)
         self.conditions, lacking = self._conditions()
         self.notes = (*chain.from_iterable(one.notes for one in loaded), *lacking)
-        chance = self._chance()
+        chance = mean(map(self._chance_of, self._items)) if self._items else None
         self.metrics = (
             Metric("accuracy", chance=chance),
             Metric("loss_right", higher_is_better=False, high=None),
@@ -236,11 +238,10 @@ class S2SBench:
         metric = self._cmmlu_metric if data["kind"] == "choices" else "pairwise"
         return judge(losses[data["right"]], wrong, data["kind"], self._ties, metric)
 
-    def _chance(self) -> float:
+    def _chance_of(self, item: Item) -> float:
         """One half of every comparison; a choice of four is one comparison that a quarter wins."""
-        if self._cmmlu_metric == "pairwise" or not self._items:
-            return 0.5
-        return mean(1 / len(item.data["continuations"]) for item in self._items)
+        four_way = self._cmmlu_metric == "four_way" and item.data["kind"] == "choices"
+        return 1 / len(item.data["continuations"]) if four_way else 0.5
 
 
 class S2SBenchMini(S2SBench):
