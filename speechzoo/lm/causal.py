@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -20,28 +20,32 @@ from transformers.utils.logging import disable_progress_bar
 
 from speechzoo.asks import Failure
 from speechzoo.audio import AudioClip, Samples
-from speechzoo.dialogue import Dialogue, Part, parts_of
+from speechzoo.dialogue import Dialogue, Part, clips_of, parts_of
 from speechzoo.errors import ItemError, SetupError
+from speechzoo.lm.batches import Room
 from speechzoo.lm.device import torch_device, torch_dtype
 from speechzoo.setup import Setup
 
 _CLIP_MARK = "<|speechzoo clip|>"
+
+T = TypeVar("T")
 
 Heard = Mapping[str, Tensor | Failure]
 """Embeddings of clips, [tokens, hidden], or why there are none, by the clip's digest."""
 
 
 class CausalLM:
-    """A text LLM; a speech LLM is a subclass with its own `embed_audio`.
+    """A text LLM; a speech LLM is a subclass with its own `embed_audio`, and `features` before it.
 
     A model whose own ``forward`` takes audio features fits as well: what it puts in place of its
     audio tokens, the output of its audio encoder and projector, is what `embed_audio` returns.
 
     Attributes:
         model_class: of transformers, for `load`; a speech LLM names its own here.
-        rate: of the samples that `embed_audio` is given, in Hz.
+        rate: of the samples that `features` and `audio_ids` are given, in Hz.
         max_clip_seconds: longer clips fail with ``too_long``; nothing is ever cut.
-        clips_at_once: most clips of one call of `embed_audio`.
+        clips_at_once: most clips of one call of `embed_audio` or `audio_ids`, and most whose features
+            wait for the next.
 
     Args:
         model: takes ``inputs_embeds``, ``attention_mask``, ``position_ids``, ``past_key_values`` and
@@ -63,6 +67,8 @@ class CausalLM:
         self.tokenizer = tokenizer
         self.name = name
         self.end_ids = _end_ids(model, tokenizer)
+        self.token_room = Room("tokens")
+        self.clip_room = Room("clips")
 
     @classmethod
     def load(cls, setup: Setup) -> Self:
@@ -99,16 +105,39 @@ class CausalLM:
         """Input embeddings of a text by itself, [tokens, hidden]."""
         return self._embed_ids(self.ids(text))
 
-    def embed_audio(self, waves: Sequence[Samples]) -> Sequence[Tensor | Failure]:
+    def features(self, wave: Samples) -> Any:
+        """What `embed_audio` takes of one clip: the CPU's part of the work, such as a spectrogram.
+
+        Threads call it for several clips at a time. What a clip becomes must not depend on the others.
+
+        Args:
+            wave: mono samples at `rate`, [n] and no longer than `max_clip_seconds`.
+
+        Raises:
+            ItemError: the clip cannot be understood.
+        """
+        return wave
+
+    def embed_audio(self, features: Sequence[Any]) -> Sequence[Tensor | Failure]:
         """Input embeddings of several clips, each [tokens, hidden], in their order.
 
         Whatever tokens must stand around a clip belong to it. A clip that cannot be understood is a
         `Failure`. What a clip becomes must not depend on the others.
 
         Args:
+            features: of each clip, as `features` returned them.
+        """
+        return [Failure("audio_not_supported", f"{self.name} reads text only")] * len(features)
+
+    def audio_ids(self, waves: Sequence[Samples]) -> Sequence[list[int] | Failure]:
+        """Several clips as the model's own audio tokens, ids of its vocabulary: how a clip is scored.
+
+        A clip that cannot be tokenized is a `Failure`. What a clip becomes must not depend on the others.
+
+        Args:
             waves: mono samples at `rate`, each [n] and no longer than `max_clip_seconds`.
         """
-        return [Failure("audio_not_supported", f"{self.name} reads text only")] * len(waves)
+        return [Failure("speech_not_scored", f"{self.name} has no audio tokens to score")] * len(waves)
 
     def embed_context(self, dialogue: Dialogue, chat: bool, heard: Heard) -> Tensor:
         """Input embeddings of a context, [tokens, hidden], with its clips as they were heard.
@@ -122,7 +151,7 @@ class CausalLM:
         """
         parts = self.chat_parts(dialogue) if chat else list(parts_of(dialogue))
         pieces = [
-            self.embed_text(part) if isinstance(part, str) else _embedding(heard[part.digest])
+            self.embed_text(part) if isinstance(part, str) else understood(heard[part.digest])
             for part in parts
         ]
         if not any(len(piece) for piece in pieces):
@@ -150,13 +179,13 @@ class CausalLM:
         return [part for pair in zip_longest(texts, clips) for part in pair if part is not None]
 
     def logits(
-        self, embeddings: Tensor, mask: Tensor, positions: Tensor, cache: Cache | None, last: int = 0
+        self, embeddings: Tensor, mask: Tensor | None, positions: Tensor, cache: Cache | None, last: int = 0
     ) -> tuple[Tensor, Cache]:
         """Next-token logits and the grown cache; scores and replies alike come from here.
 
         Args:
             embeddings: of the new tokens, [rows, new, hidden].
-            mask: which cached and new tokens are real, [rows, cached + new], 0 or 1.
+            mask: which cached and new tokens are real, [rows, cached + new], 0 or 1; None if all are.
             positions: of the new tokens, [rows, new].
             cache: of the tokens before, None at the start.
             last: how many of the new tokens get logits, counted from the end; 0 means all.
@@ -209,10 +238,20 @@ def load_tokenizer(folder: Path, **options: Any) -> PreTrainedTokenizerBase:
     return cast(PreTrainedTokenizerBase, tokenizer)
 
 
-def _embedding(heard: Tensor | Failure) -> Tensor:
-    if isinstance(heard, Failure):
-        raise ItemError(heard.reason, heard.detail)
-    return heard
+def understood(found: T | Failure) -> T:
+    """What was found in a clip.
+
+    Raises:
+        ItemError: it is a failure.
+    """
+    if isinstance(found, Failure):
+        raise ItemError(found.reason, found.detail)
+    return found
+
+
+def audio_tokens(dialogue: Dialogue, heard: Heard) -> int:
+    """Positions that the dialogue's clips take in its context."""
+    return sum(len(understood(heard[clip.digest])) for clip in clips_of(dialogue))
 
 
 def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:

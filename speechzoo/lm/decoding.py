@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechzoo.asks import Failure, ReplyAnswer, ReplyAsk, ask_digest
 from speechzoo.errors import ItemError
-from speechzoo.lm.batches import left_padding, packed
+from speechzoo.lm.batches import in_batches, left_padding
 from speechzoo.lm.causal import CausalLM, Heard
 from speechzoo.lm.hearing import hear
 
@@ -19,12 +19,13 @@ def reply(
 ) -> list[ReplyAnswer | Failure]:
     """Text replies in the order of the asks.
 
-    Failures: ``too_long``, and those of clips.
+    Failures: ``too_long``, ``out_of_memory`` of a dialogue that does not fit alone, and those of clips.
 
     Args:
         lm: the model; it needs a chat template.
         asks: the dialogues.
-        token_budget: most tokens of one batch, the reply's included.
+        token_budget: most tokens of one batch, the reply's included; where it is more than the
+            device's memory holds, it is halved until it is not.
         temperature: 0 takes the likeliest token; above, tokens are drawn with a random state made
             from ``seed`` and the ask, one ask at a time, so that no ask depends on its neighbours.
         seed: of the draws.
@@ -42,12 +43,15 @@ def reply(
     def tokens(index: int) -> int:
         return len(prompts[index]) + asks[index].max_tokens
 
-    longest_first = sorted(prompts, key=tokens, reverse=True)
-    for batch in packed(longest_first, tokens, token_budget if temperature == 0 else 0):
+    def rows(batch: list[int]) -> list[list[int]]:
         limits = [asks[index].max_tokens for index in batch]
         state = 0 if temperature == 0 else _random_state(seed, asks[batch[0]])
-        rows = generate(lm, [prompts[index] for index in batch], limits, temperature, state)
-        answers.update(zip(batch, (_answer(lm, row) for row in rows), strict=True))
+        return generate(lm, [prompts[index] for index in batch], limits, temperature, state)
+
+    longest_first = sorted(prompts, key=tokens, reverse=True)
+    budget = token_budget if temperature == 0 else 0
+    for index, ids in in_batches(longest_first, tokens, budget, lm.token_room, rows):
+        answers[index] = _does_not_fit(tokens(index)) if ids is None else _answer(lm, ids)
     return [answers[index] for index in range(len(asks))]
 
 
@@ -65,7 +69,7 @@ def generate(
         state: of the draws.
     """
     rows: list[list[int]] = [[] for _ in prompts]
-    mask, positions = left_padding(torch.tensor([len(prompt) for prompt in prompts], device=lm.device))
+    mask, positions = left_padding([len(prompt) for prompt in prompts], lm.device)
     given = pad_sequence(list(prompts), batch_first=True, padding_side="left")
     draws = torch.Generator(lm.device).manual_seed(state)
     cache, running = None, set(range(len(rows)))
@@ -78,7 +82,7 @@ def generate(
                 if token in lm.end_ids or len(rows[row]) >= limits[row]:
                     running.remove(row)
         given = lm.embed(chosen[:, None])
-        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+        mask = None if mask is None else torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
         positions = positions[:, -1:] + 1
     return rows
 
@@ -102,6 +106,10 @@ def _prompt(lm: CausalLM, ask: ReplyAsk, heard: Heard) -> Tensor | Failure:
             f"{lm.name} takes {lm.max_positions}",
         )
     return prompt
+
+
+def _does_not_fit(tokens: int) -> Failure:
+    return Failure("out_of_memory", f"{tokens} tokens, the reply's included, do not fit the memory alone")
 
 
 def _random_state(seed: int, ask: ReplyAsk) -> int:

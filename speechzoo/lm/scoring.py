@@ -5,7 +5,7 @@ continuation, and one more pass over the continuations alone gives the rest. Not
 is scored; the first token of a continuation is, from the context's last position.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
@@ -14,20 +14,29 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers.cache_utils import Cache, DynamicLayer
 
-from speechzoo.asks import ContinuationScore, Failure, ScoreAnswer, ScoreAsk, context_digest
+from speechzoo.asks import ContinuationScore, Failure, ScoreAnswer, ScoreAsk, context_digest, named
+from speechzoo.dialogue import Part
 from speechzoo.errors import ItemError, SetupError
-from speechzoo.lm.batches import left_padding, packed
-from speechzoo.lm.causal import CausalLM, Heard
+from speechzoo.lm.batches import in_batches, left_padding
+from speechzoo.lm.causal import CausalLM, Heard, audio_tokens
+from speechzoo.lm.continuations import Ids, tokenizer_of
 from speechzoo.lm.hearing import hear
 
+# In float32 and with what the softmax needs beside them: 50 MB. On a CPU more is slower, too.
+_LOGITS_AT_ONCE = 2**22
 
-@dataclass
+
+@dataclass(eq=False)
 class _Group:
-    """One context, [tokens, hidden], and the distinct continuations asked after it."""
+    """One context, [tokens, hidden], and the distinct continuations asked after it.
+
+    Without log-likelihoods, the group did not fit into memory.
+    """
 
     context: Tensor
-    continuations: dict[str, list[int]] = field(default_factory=dict)
-    scores: dict[str, ContinuationScore] = field(default_factory=dict)
+    audio_tokens: int
+    continuations: set[Ids] = field(default_factory=set)
+    log_likelihoods: dict[Ids, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,19 +44,19 @@ class _Row:
     """One continuation of the group at this place of its batch."""
 
     place: int
-    text: str
-    ids: list[int]
+    ids: Ids
 
 
 @dataclass(frozen=True)
 class _Prefill:
     """What contexts leave behind: rows are contexts, left-padded to the longest.
 
-    ``next`` are log-probabilities of the first token after each context, [contexts, vocabulary].
+    ``lengths`` are [contexts]; ``next`` are logits of the first token after each context,
+    [contexts, vocabulary]; the mask is None where no context is padded.
     """
 
     cache: Cache
-    mask: Tensor
+    mask: Tensor | None
     lengths: Tensor
     next: Tensor
 
@@ -56,40 +65,48 @@ class _Prefill:
 def score(lm: CausalLM, asks: Sequence[ScoreAsk], token_budget: int) -> list[ScoreAnswer | Failure]:
     """Answers in the order of the asks.
 
-    Failures: ``empty_continuation``, ``too_long`` (nothing is ever cut), and those of clips.
+    Failures: ``empty_continuation``, ``too_long`` (nothing is ever cut), ``out_of_memory`` of a context
+    that does not fit alone, and those of clips.
 
     Args:
         lm: the model.
         asks: contexts and continuations; equal contexts are computed once.
         token_budget: most tokens of one forward pass, padding and cache included; a context or
-            continuation that is longer by itself goes alone.
+            continuation that is longer by itself goes alone. Where it is more than the device's
+            memory holds, it is halved until it is not.
     """
     groups: dict[str, _Group] = {}
     heard = hear(lm, (ask.context for ask in asks))
-    keys = [_enter(lm, ask, heard, groups) for ask in asks]
+    ids_of = tokenizer_of(lm, (part for ask in asks for part in ask.continuations))
+    entered = [_enter(lm, ask, heard, ids_of, groups) for ask in asks]
     asked = [group for group in groups.values() if group.continuations]
-    longest_first = sorted(asked, key=lambda group: -len(group.context))
-    for batch in packed(longest_first, lambda group: len(group.context), token_budget):
-        _score_together(lm, batch, token_budget)
-    return [
-        key if isinstance(key, Failure) else _answer(ask, groups[key])
-        for ask, key in zip(asks, keys, strict=True)
-    ]
+    for group, found in in_batches(
+        sorted(asked, key=lambda group: -len(group.context)),
+        lambda group: len(group.context),
+        token_budget,
+        lm.token_room,
+        lambda batch: _score_together(lm, batch, token_budget),
+    ):
+        group.log_likelihoods = found
+    return [ask if isinstance(ask, Failure) else _answer(*ask) for ask in entered]
 
 
-def _enter(lm: CausalLM, ask: ScoreAsk, heard: Heard, groups: dict[str, _Group]) -> str | Failure:
-    """Puts an ask into the group of its context and returns the group's key."""
+def _enter(
+    lm: CausalLM, ask: ScoreAsk, heard: Heard, ids_of: Callable[[Part], Ids], groups: dict[str, _Group]
+) -> tuple[_Group, list[Ids]] | Failure:
+    """Puts an ask into the group of its context; the ids are in the order of its continuations."""
     try:
         key = context_digest(ask)
         if key not in groups:
-            groups[key] = _Group(lm.embed_context(ask.context, ask.chat, heard))
+            context = lm.embed_context(ask.context, ask.chat, heard)
+            groups[key] = _Group(context, audio_tokens(ask.context, heard))
+        continuations = [ids_of(part) for part in ask.continuations]
     except ItemError as error:
         return Failure(error.reason, error.detail)
     group = groups[key]
-    continuations = {text: group.continuations.get(text) or lm.ids(text) for text in ask.continuations}
-    for text, ids in continuations.items():
+    for part, ids in zip(ask.continuations, continuations, strict=True):
         if not ids:
-            return Failure("empty_continuation", f"no token in the continuation {text!r}")
+            return Failure("empty_continuation", f"no token in the continuation {named(part)}")
         if len(group.context) + len(ids) > lm.max_positions:
             return Failure(
                 "too_long",
@@ -97,58 +114,84 @@ def _enter(lm: CausalLM, ask: ScoreAsk, heard: Heard, groups: dict[str, _Group])
                 f"{lm.name} takes {lm.max_positions}",
             )
     group.continuations.update(continuations)
-    return key
+    return group, continuations
 
 
-def _answer(ask: ScoreAsk, group: _Group) -> ScoreAnswer:
-    return ScoreAnswer(tuple(group.scores[text] for text in ask.continuations))
+def _answer(group: _Group, continuations: list[Ids]) -> ScoreAnswer | Failure:
+    found = group.log_likelihoods
+    if found is None:
+        return Failure("out_of_memory", f"{len(group.context)} context tokens do not fit the memory alone")
+    return ScoreAnswer(
+        tuple(ContinuationScore(found[ids], len(ids), group.audio_tokens) for ids in continuations)
+    )
 
 
-def _score_together(lm: CausalLM, groups: list[_Group], token_budget: int) -> None:
-    """Prefills the contexts of the groups side by side and fills in their scores."""
-    rows = [_Row(i, text, ids) for i, group in enumerate(groups) for text, ids in group.continuations.items()]
+def _score_together(lm: CausalLM, groups: list[_Group], token_budget: int) -> list[dict[Ids, float]]:
+    """Prefills the contexts of the groups side by side and scores what is asked after each."""
     prefill = _prefill(lm, [group.context for group in groups])
-    width = prefill.mask.shape[1]
-    for batch in packed(rows, lambda row: width + len(row.ids), token_budget):
-        for row, total in zip(batch, _log_likelihoods(lm, prefill, batch), strict=True):
-            groups[row.place].scores[row.text] = ContinuationScore(total, len(row.ids))
+    longest = max(len(group.context) for group in groups)
+    rows = [_Row(place, ids) for place, group in enumerate(groups) for ids in group.continuations]
+    found: list[dict[Ids, float]] = [{} for _ in groups]
+    for row, total in in_batches(
+        # Neighbours of much the same length need little padding.
+        sorted(rows, key=lambda row: (-len(row.ids), row.place, row.ids)),
+        lambda row: longest + len(row.ids),
+        token_budget,
+        lm.token_room,
+        lambda batch: _log_likelihoods(lm, prefill, batch),
+    ):
+        if total is None:
+            raise torch.OutOfMemoryError("no room for one continuation beside these contexts")
+        found[row.place][row.ids] = total
+    return found
 
 
 def _prefill(lm: CausalLM, contexts: list[Tensor]) -> _Prefill:
-    lengths = torch.tensor([len(context) for context in contexts], device=lm.device)
+    lengths = [len(context) for context in contexts]
     embeddings = pad_sequence(contexts, batch_first=True, padding_side="left")
-    mask, positions = left_padding(lengths)
+    mask, positions = left_padding(lengths, lm.device)
     logits, cache = lm.logits(embeddings, mask, positions, None, last=1)
-    return _Prefill(cache, mask, lengths, torch.log_softmax(logits[:, -1].float(), -1))
+    # Copied, so that a model which gives logits of whole contexts does not keep them all.
+    return _Prefill(cache, mask, torch.tensor(lengths, device=lm.device), logits[:, -1].clone())
 
 
 def _log_likelihoods(lm: CausalLM, prefill: _Prefill, rows: list[_Row]) -> list[float]:
     place = torch.tensor([row.place for row in rows], device=lm.device)
-    lengths = torch.tensor([len(row.ids) for row in rows], device=lm.device)
-    ids = pad_sequence([torch.tensor(row.ids, device=lm.device) for row in rows], batch_first=True)
-    total = prefill.next[place, ids[:, 0]].double()
-    steps = torch.arange(1, ids.shape[1], device=lm.device)
-    if len(steps):
-        # The last token of a continuation predicts nothing that is scored, so it is not fed in.
-        given = lm.embed(ids[:, :-1])
-        real = steps < lengths[:, None]
-        mask = torch.cat([prefill.mask[place], real.long()], dim=1)
-        positions = prefill.lengths[place, None] + steps - 1
-        logits, _ = lm.logits(given, mask, positions, _copied(prefill.cache, place))
-        total += torch.where(real, _log_probabilities(logits, ids[:, 1:]).double(), 0.0).sum(dim=1)
+    ids = pad_sequence([torch.tensor(row.ids) for row in rows], batch_first=True).to(lm.device)
+    total = _log_probabilities(prefill.next, place, ids[:, 0])
+    if ids.shape[1] > 1:
+        total += _after_the_first(lm, prefill, place, ids, [len(row.ids) for row in rows])
     return [float(value) for value in total.tolist()]
 
 
-def _log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:
-    """Of each token under the logits before it, [rows, tokens].
+def _after_the_first(
+    lm: CausalLM, prefill: _Prefill, place: Tensor, ids: Tensor, lengths: list[int]
+) -> Tensor:
+    """Log-likelihoods, [rows], of right-padded continuations, [rows, longest], but for their first tokens."""
+    # The last token of a continuation predicts nothing that is scored, so it is not fed in.
+    given, wanted = ids[:, :-1], ids[:, 1:]
+    steps = torch.arange(wanted.shape[1])
+    real = (steps < torch.tensor(lengths)[:, None] - 1).flatten().nonzero()[:, 0].to(lm.device)
+    # Padding after a continuation needs no mask: nothing real comes after it.
+    mask = None if prefill.mask is None else torch.cat([prefill.mask[place], torch.ones_like(given)], dim=1)
+    positions = prefill.lengths[place, None] + steps.to(lm.device)
+    logits, _ = lm.logits(lm.embed(given), mask, positions, _copied(prefill.cache, place))
+    each = torch.zeros(wanted.numel(), dtype=torch.float64, device=lm.device)
+    each[real] = _log_probabilities(logits.flatten(0, 1), real, wanted.flatten()[real])
+    return each.view(wanted.shape).sum(dim=1)
 
-    Row by row: a float32 copy of all logits at once would be what fills the memory.
+
+def _log_probabilities(logits: Tensor, places: Tensor, ids: Tensor) -> Tensor:
+    """In float64, [tokens]: of each id under the logits, [places, vocabulary], of its place.
+
+    A float32 copy of all logits at once would be what fills the memory.
     """
-    rows = [
-        torch.log_softmax(row.float(), -1).gather(-1, token[:, None])[:, 0]
-        for row, token in zip(logits, ids, strict=True)
-    ]
-    return torch.stack(rows)
+    at_once = max(1, _LOGITS_AT_ONCE // logits.shape[-1])
+    parts = []
+    for place, token in zip(torch.split(places, at_once), torch.split(ids, at_once), strict=True):
+        part = logits[place].float()
+        parts.append(part.gather(-1, token[:, None])[:, 0] - part.logsumexp(-1))
+    return torch.cat(parts).double()
 
 
 def _copied(cache: Cache, rows: Tensor) -> Cache:

@@ -20,9 +20,9 @@ TEMPLATE = (
 
 
 class TinySpeechLM(CausalLM):
-    """Every 2000 samples of a clip (125 ms at 16 kHz) become one embedding; remembers its batches.
+    """Every 2000 samples of a clip (125 ms at 16 kHz) become an embedding, or an audio token by their energy.
 
-    What it cannot understand is silence.
+    It remembers its batches. What it cannot understand is silence.
     """
 
     max_clip_seconds = 5.0
@@ -31,19 +31,31 @@ class TinySpeechLM(CausalLM):
     def __init__(self, *parts: object) -> None:
         super().__init__(*parts)
         self.encoded: list[int] = []
+        self.tokenized: list[int] = []
 
-    def embed_audio(self, waves: Sequence[Samples]) -> list[torch.Tensor | Failure]:
-        self.encoded.append(len(waves))
-        return [self._frames(torch.from_numpy(w)) if w.any() else Failure("silent") for w in waves]
+    def features(self, wave: Samples) -> torch.Tensor:
+        return torch.from_numpy(wave[: len(wave) // 2000 * 2000].reshape(-1, 2000))
 
-    def _frames(self, wave: torch.Tensor) -> torch.Tensor:
-        frames = wave[: len(wave) // 2000 * 2000].reshape(-1, 2000)
-        return frames[:, : self.model.config.hidden_size] * 3.0
+    def embed_audio(self, features: Sequence[torch.Tensor]) -> list[torch.Tensor | Failure]:
+        self.encoded.append(len(features))
+        hidden = self.model.config.hidden_size
+        return [f[:, :hidden] * 3.0 if f.any() or not len(f) else Failure("silent") for f in features]
+
+    def audio_ids(self, waves: Sequence[Samples]) -> list[list[int] | Failure]:
+        self.tokenized.append(len(waves))
+        return [self._by_energy(self.features(wave)) for wave in waves]
+
+    def _by_energy(self, frames: torch.Tensor) -> list[int] | Failure:
+        if len(frames) and not frames.any():
+            return Failure("silent")
+        return (frames.square().sum(dim=1).int() % 298 + 2).tolist()
 
 
 def clip_of(pitch: float, seconds: float = 0.5) -> AudioClip:
+    """A tone that fades in."""
     time = np.arange(round(seconds * 16_000)) / 16_000
-    return AudioClip.from_samples((0.5 * np.sin(2 * np.pi * pitch * time)).astype(np.float32), 16_000)
+    loudness = np.minimum(0.9, 0.2 + time / 2)
+    return AudioClip.from_samples((loudness * np.sin(2 * np.pi * pitch * time)).astype(np.float32), 16_000)
 
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:

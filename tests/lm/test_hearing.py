@@ -1,10 +1,14 @@
 """Speech into a language model: the tiny speech LM, and Qwen2-Audio against its own forward pass."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 import torch
 
 from speechzoo import AudioClip, Failure, ReplyAsk, ScoreAnswer, ScoreAsk, lm, raw, user
+from speechzoo.errors import ItemError
 
 CLOSE = 1e-4
 
@@ -59,6 +63,69 @@ def test_clips_are_encoded_in_batches(tiny, clip, counted):
     assert counted == [2, 2, 1]
 
 
+def test_the_next_clips_are_decoded_while_these_are_encoded(tiny, clip, monkeypatch):
+    """A GPU would wait for the decoder, which takes longer for a clip than all the rest does."""
+    decoded, overlapped = [], []
+    fifth = threading.Event()
+    features = tiny.features
+
+    def noted(wave):
+        decoded.append(len(wave))
+        if len(decoded) == 5:
+            fifth.set()
+        return features(wave)
+
+    def encode(waves):
+        overlapped.append(fifth.wait(timeout=10))
+        return [torch.ones(1, 32) for _ in waves]
+
+    monkeypatch.setattr(tiny, "features", noted)
+    monkeypatch.setattr(tiny, "embed_audio", encode)
+    # While the first two are encoded, the third waits, and the fourth and fifth are decoded.
+    lm.hear(tiny, [raw(clip(200 + 50 * i)) for i in range(5)])
+    assert overlapped == [True, True, True]
+
+
+def test_few_clips_are_kept_ahead(tiny, clip, monkeypatch):
+    """Spectrograms of a thousand clips would fill the memory before the first is encoded."""
+    decoded, waiting = [], []
+    monkeypatch.setattr(tiny, "features", lambda wave: decoded.append(1) or wave)
+
+    def encode(waves):
+        time.sleep(0.02)
+        waiting.append(len(decoded))
+        return [torch.ones(1, 32) for _ in waves]
+
+    monkeypatch.setattr(tiny, "embed_audio", encode)
+    lm.hear(tiny, [raw(clip(200 + 20 * i)) for i in range(20)])
+    encoded = [tiny.clips_at_once * (i + 1) for i in range(10)]
+    assert max(there - done for there, done in zip(waiting, encoded, strict=True)) <= tiny.clips_at_once + 1
+
+
+def test_features_may_refuse_a_clip(tiny, clip, monkeypatch):
+    """A clip the feature extractor cannot take would otherwise end the threads, and the run."""
+    features = tiny.features
+
+    def picky(wave):
+        if len(wave) > 8000:
+            raise ItemError("odd_clip", "not this one")
+        return features(wave)
+
+    monkeypatch.setattr(tiny, "features", picky)
+    good, bad = lm.score(tiny, [ScoreAsk(raw(clip(440, s)), (" a",)) for s in (0.5, 1.0)], 100)
+    assert len(values(good)) == 1
+    assert bad == Failure("odd_clip", "not this one")
+
+
+@pytest.mark.parametrize(("parts", "count"), [((), 0), ((0.5,), 4), ((0.5, 1.1), 12)])
+def test_audio_tokens_are_counted(tiny, clip, parts, count):
+    """Models are compared by what they make of speech; how much of their context it takes belongs to that."""
+    ask = ScoreAsk(raw("the cat", *(clip(440, seconds) for seconds in parts)), (" a", " b"))
+    [answer] = lm.score(tiny, [ask], 100)
+    assert [score.audio_tokens for score in answer.scores] == [count, count]
+    assert lm.score_plainly(tiny, ask).scores[0].audio_tokens == count
+
+
 def test_a_bad_clip_fails_alone(tiny, clip, tmp_path, counted):
     """One damaged recording must not cost the others of its batch their scores, nor be skipped."""
     bad = {
@@ -83,10 +150,9 @@ def test_a_bad_clip_fails_alone(tiny, clip, tmp_path, counted):
 def test_the_decoder_is_told_the_rate(tiny, monkeypatch, clip):
     """Samples at another rate than the encoder was trained on sound like a voice too fast or slow."""
     lengths = []
+    features = tiny.features
     monkeypatch.setattr(type(tiny), "rate", 24_000)
-    monkeypatch.setattr(
-        tiny, "embed_audio", lambda waves: lengths.extend(map(len, waves)) or [torch.ones(1, 32)]
-    )
+    monkeypatch.setattr(tiny, "features", lambda wave: lengths.append(len(wave)) or features(wave))
     lm.hear(tiny, [raw(clip(440, seconds=0.5))])
     assert lengths == [12_000]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
+    BatchFeature,
     Qwen2AudioConfig,
     Qwen2AudioEncoderConfig,
     Qwen2AudioForConditionalGeneration,
@@ -25,22 +26,20 @@ class Qwen2AudioLM(lm.CausalLM):
 
     model_class = Qwen2AudioForConditionalGeneration
     max_clip_seconds = 2.0
-    features = WhisperFeatureExtractor(feature_size=16, chunk_length=2)
+    extractor = WhisperFeatureExtractor(feature_size=16, chunk_length=2)
 
-    def embed_audio(self, waves: Sequence[Samples]) -> list[torch.Tensor]:
-        mel, mask = self.mel(waves)
+    def features(self, wave: Samples) -> BatchFeature:
+        return self.extractor(wave, sampling_rate=self.rate, return_attention_mask=True, return_tensors="pt")
+
+    def embed_audio(self, features: Sequence[BatchFeature]) -> list[torch.Tensor]:
+        mel = torch.cat([one.input_features for one in features])
+        mask = torch.cat([one.attention_mask for one in features])
         tower = self.model.model.audio_tower
         frames, tokens = tower._get_feat_extract_output_lengths(mask.sum(-1))
         heard = torch.arange(mel.shape[-1] // 2) < frames[:, None]
         states = tower(mel, attention_mask=heard[:, None, None]).last_hidden_state
         embedded = self.model.model.multi_modal_projector(states)
         return [row[:count] for row, count in zip(embedded, tokens, strict=True)]
-
-    def mel(self, waves: Sequence[Samples]) -> tuple[torch.Tensor, torch.Tensor]:
-        made = self.features(
-            list(waves), sampling_rate=self.rate, return_attention_mask=True, return_tensors="pt"
-        )
-        return made.input_features, made.attention_mask
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +72,16 @@ def qwen(tiny, redraw, tmp_path_factory):
 
 def own_score(qwen, before, clip, after, continuation):
     """By ids and audio features, as the model's authors do."""
-    mel, mask = qwen.mel([clip.samples(16_000)])
-    _, tokens = qwen.model.model.audio_tower._get_feat_extract_output_lengths(mask.sum(-1))
+    made = qwen.features(clip.samples(16_000))
+    _, tokens = qwen.model.model.audio_tower._get_feat_extract_output_lengths(made.attention_mask.sum(-1))
     scored = qwen.ids(continuation)
     ids = torch.tensor([[*qwen.ids(before), *[AUDIO] * int(tokens), *qwen.ids(after), *scored]])
     with torch.inference_mode():
         output = qwen.model(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
-            input_features=mel,
-            feature_attention_mask=mask,
+            input_features=made.input_features,
+            feature_attention_mask=made.attention_mask,
         )
     likely = torch.log_softmax(output.logits[0, -len(scored) - 1 : -1].float(), -1)
     return sum(float(likely[i, token]) for i, token in enumerate(scored))

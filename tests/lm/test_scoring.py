@@ -10,18 +10,29 @@ from hypothesis import strategies as st
 from transformers import Gemma2Config, Gemma2ForCausalLM
 
 from speechzoo import Failure, ScoreAnswer, ScoreAsk, lm, raw
+from tests.lm.conftest import clip_of
 
 CLOSE = 1e-4
 
+CLIPS = [clip_of(pitch, seconds) for pitch, seconds in ((300, 0.4), (500, 1.0), (900, 2.5), (300, 0.4))]
+
 texts = st.text(st.sampled_from("the cat sun 019,é好"), max_size=12)
-continuations = st.lists(texts.filter(bool), min_size=1, max_size=4).map(tuple)
-asked = st.builds(
-    lambda parts, ends, chat: ScoreAsk(raw(*parts), ends, chat),
-    st.lists(texts, max_size=3),
-    continuations,
-    st.booleans(),
+clips = st.sampled_from(CLIPS)
+continuations = st.lists(
+    clips | st.text(st.sampled_from("the cat sun 019,"), min_size=1, max_size=20), min_size=1, max_size=5
+).map(tuple)
+contexts = st.tuples(st.lists(texts | clips, max_size=3).map(lambda parts: raw(*parts)), st.booleans())
+several = contexts.flatmap(
+    lambda shared: st.lists(
+        st.builds(
+            lambda context, ends: ScoreAsk(context[0], ends, context[1]),
+            st.just(shared) | contexts,
+            continuations,
+        ),
+        min_size=1,
+        max_size=6,
+    )
 )
-several = st.lists(asked, min_size=1, max_size=6)
 hypothesis_settings = settings(
     max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
@@ -32,6 +43,10 @@ def values(answer: ScoreAnswer | Failure) -> list[float]:
     return [score.log_likelihood for score in answer.scores]
 
 
+def counts(answer: ScoreAnswer) -> list[tuple[int, int | None]]:
+    return [(score.tokens, score.audio_tokens) for score in answer.scores]
+
+
 @hypothesis_settings
 @given(asks=several, budget=st.sampled_from([1, 40, 200, 10_000]))
 def test_equals_the_plain_loop_whatever_the_batch(tiny, asks, budget):
@@ -39,7 +54,7 @@ def test_equals_the_plain_loop_whatever_the_batch(tiny, asks, budget):
     for ask, answer in zip(asks, lm.score(tiny, asks, budget), strict=True):
         plain = lm.score_plainly(tiny, ask)
         assert values(answer) == pytest.approx(values(plain), abs=CLOSE)
-        assert [s.tokens for s in answer.scores] == [s.tokens for s in plain.scores]
+        assert counts(answer) == counts(plain)
         best = max(values(plain))
         assert values(plain)[int(np.argmax(values(answer)))] == pytest.approx(best, abs=CLOSE)
 
@@ -87,6 +102,48 @@ def test_one_context_is_prefilled_once(tiny, monkeypatch):
     monkeypatch.setattr(tiny, "logits", counted)
     lm.score(tiny, [ScoreAsk(raw("the cat"), (end,)) for end in (" a", " b cat", " c", " a")], 10_000)
     assert prefilled == [1]
+
+
+def test_equal_continuations_are_tokenized_once(tiny, clip, monkeypatch):
+    """The letters A to D after each of 19,000 questions would be tokenized 76,000 times."""
+    tokenized = []
+    ids = tiny.ids
+    monkeypatch.setattr(tiny, "ids", lambda text: tokenized.append(text) or ids(text))
+    monkeypatch.setattr(tiny, "tokenized", [])
+    options = (" A", " B", clip(300), clip(300))
+    asks = [ScoreAsk(raw(clip(300 + 100 * i)), options) for i in range(3)]
+    lm.score(tiny, asks, 1000)
+    assert tokenized == [" A", " B"]
+    assert tiny.tokenized == [1]
+
+
+@pytest.mark.parametrize(("contexts", "masked"), [(("the cat", "the cat"), 0), (("the cat", "the c"), 2)])
+def test_equal_lengths_need_no_mask(tiny, monkeypatch, contexts, masked):
+    """With a mask, attention cannot take its fastest way, even if nothing is padded."""
+    masks = []
+    logits = tiny.logits
+
+    def noted(embeddings, mask, positions, cache, last=0):
+        masks.append(mask)
+        return logits(embeddings, mask, positions, cache, last)
+
+    monkeypatch.setattr(tiny, "logits", noted)
+    asks = [ScoreAsk(raw(f"{i}", text), (" a b", " b c d")) for i, text in enumerate(contexts)]
+    answers = lm.score(tiny, asks, 10_000)
+    assert len(masks) == 2
+    assert sum(mask is not None for mask in masks) == masked
+    for ask, answer in zip(asks, answers, strict=True):
+        assert values(answer) == pytest.approx(values(lm.score_plainly(tiny, ask)), abs=CLOSE)
+
+
+def test_many_logits_are_taken_in_pieces(tiny, monkeypatch):
+    """The pieces that keep memory small must be put together again in order."""
+    asks = [ScoreAsk(raw(str(i)), (" a sun, a moon", " cat")) for i in range(5)]
+    whole = [values(answer) for answer in lm.score(tiny, asks, 1000)]
+    monkeypatch.setattr("speechzoo.lm.scoring._LOGITS_AT_ONCE", 3 * 300)
+    assert [values(answer) for answer in lm.score(tiny, asks, 1000)] == [
+        pytest.approx(one, abs=1e-5) for one in whole
+    ]
 
 
 def test_empty_context_is_the_beginning_token(tiny):
