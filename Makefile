@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PLUGINS := cascade s2sbench spoken-qa
+PLUGINS := cascade s2sbench spoken-qa echox
 PROJECTS := pyproject.toml $(PLUGINS:%=plugins/%/pyproject.toml)
-EDITABLE := -e . -e "plugins/cascade[piper]" -e plugins/s2sbench -e plugins/spoken-qa
+EDITABLE := -e . -e "plugins/cascade[piper]" $(patsubst %,-e plugins/%,$(filter-out cascade,$(PLUGINS)))
 
 .PHONY: demo test lint format clean
 

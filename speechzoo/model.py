@@ -25,6 +25,9 @@ class Model(Protocol):
     `Failure` in its place; an exception makes the runner ask the others of the batch again without
     it. No state may pass from one call to the next. A model implements the methods its declared
     capabilities need.
+
+    One that declares ``stream`` has ``stream(ask: ReplyAsk) -> Iterator[ReplyAnswer]`` as well: pieces of
+    text and speech as they come, which put together are the reply.
     """
 
     def score(self, asks: Sequence[ScoreAsk]) -> Sequence[ScoreAnswer | Failure]:

@@ -74,7 +74,11 @@ def _checked_seconds(_context: click.Context, _option: click.Parameter, seconds:
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many items, drawn at random by the seed.")
 @click.option("--rival", help="A cascade to hold a speech LLM against (row C of the report).")
-@click.option("--transcriber", help="Also tell the loss by how well this recogniser hears each clip.")
+@click.option(
+    "--transcriber",
+    metavar="NAME",
+    help="Also tell the loss by how well this recogniser hears each clip (--set transcriber.language=zh).",
+)
 @click.option(
     "--checkpoints",
     metavar="GLOB",

@@ -86,16 +86,18 @@ def find(catalogue: Catalogue, wanted: Wanted, online: bool) -> Found:
     Raises:
         SpeechzooError: a name or a setting is unknown.
     """
-    for_model, for_task = _divide(catalogue, wanted)
-    systems: dict[Role, Component] = {"model": catalogue.model(wanted.model, for_model)}
+    settings = _divide(catalogue, wanted)
+    systems: dict[Role, Component] = {"model": catalogue.model(wanted.model, settings["model"])}
     notes: list[str] = []
     if wanted.rival is not None:
         systems["rival"] = catalogue.model(wanted.rival)
     entry = systems["model"].entry
     if isinstance(entry, ModelEntry) and entry.base is not None:
         systems["base"] = catalogue.model(entry.base)
-    task = catalogue.task(wanted.task, for_task, wanted.data)
-    transcriber = None if wanted.transcriber is None else catalogue.service(wanted.transcriber)
+    task = catalogue.task(wanted.task, settings["task"], wanted.data)
+    transcriber = None
+    if wanted.transcriber is not None:
+        transcriber = catalogue.service(wanted.transcriber, settings["transcriber"])
     if online:
         for component in (*systems.values(), task, *([transcriber] if transcriber else [])):
             fetch(component, lambda line: click.echo(line, err=True))
@@ -115,21 +117,28 @@ def dtype_of(wanted: Wanted, model: Component, device: str) -> str:
     return "float32" if device == "cpu" else "bfloat16"
 
 
-def _divide(catalogue: Catalogue, wanted: Wanted) -> tuple[dict[str, str], dict[str, str]]:
-    """Each setting goes to whichever of model and task knows it; ``model.`` or ``task.`` decides."""
+def _divide(catalogue: Catalogue, wanted: Wanted) -> dict[str, dict[str, str]]:
+    """Each setting goes to whichever of model, task and transcriber knows it, or is named before a dot.
+
+    ``transcriber.language`` may mean the run's transcriber or the model's part of that name: then it has to
+    be ``model.transcriber.language``.
+    """
     kinds = {"model": catalogue.model(wanted.model), "task": catalogue.task(wanted.task)}
-    divided: dict[str, dict[str, str]] = {"model": {}, "task": {}}
+    if wanted.transcriber is not None:
+        kinds["transcriber"] = catalogue.service(wanted.transcriber)
+    divided: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
     for key, value in wanted.settings.items():
+        takers = {kind: key for kind, component in kinds.items() if component.takes(key)}
         prefix, _, rest = key.partition(".")
-        if prefix in divided and rest:
-            divided[prefix][rest] = value
-            continue
-        takers = [kind for kind, component in kinds.items() if component.takes(key)]
+        if prefix in kinds and rest:
+            takers[prefix] = rest
         if len(takers) != 1:
-            problem = "known to neither" if not takers else "known to both: say model. or task."
+            meant = " or ".join(f"{kind}.{own}" for kind, own in takers.items())
+            problem = f"say which is meant, {meant}" if takers else "nobody knows it"
             raise SpeechzooError(f"--set {key}: {problem}; there are: {', '.join(_settings_of(kinds))}")
-        divided[takers[0]][key] = value
-    return divided["model"], divided["task"]
+        ((kind, own),) = takers.items()
+        divided[kind][own] = value
+    return divided
 
 
 def _settings_of(kinds: Mapping[str, Component]) -> list[str]:

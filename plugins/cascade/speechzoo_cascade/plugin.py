@@ -22,7 +22,17 @@ CASCADE = ModelSpec(
     name="cascade",
     target="speechzoo_cascade.cascade:Cascade",
     summary="Transcriber -> text LLM -> voice: the rival every speech LLM must beat",
-    capabilities=frozenset(Capability) - {Capability.STREAM, Capability.SCORE_SPEECH},
+    capabilities=frozenset(
+        {
+            Capability.TEXT_IN,
+            Capability.AUDIO_IN,
+            Capability.TEXT_OUT,
+            Capability.SPEECH_OUT,
+            Capability.SCORE_UNDER_TEXT,
+            Capability.SCORE_UNDER_AUDIO,
+            Capability.MULTI_TURN,
+        }
+    ),
     parts={"transcriber": "whisper-tiny", "llm": "smollm2-135m", "voice": "piper-joe"},
 )
 
