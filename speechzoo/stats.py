@@ -6,7 +6,8 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, norm
+from scipy.signal import fftconvolve
+from scipy.stats import binom, binomtest, norm
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -18,6 +19,9 @@ POWER = 0.8
 _CHUNK = 2**16
 # Drawing how often a kind of clusters comes takes about as long as drawing this many clusters.
 _KIND = 16
+# A unit of a sum is its smallest or a part of that: halves come of ties, thirds of three comparisons.
+_MOST_PARTS = 6
+_MOST_MULTIPLES = 2**18
 _NAN = float("nan")
 
 
@@ -51,24 +55,52 @@ def mcnemar(lost: int, gained: int) -> float:
 def sign_flip(differences: ArrayLike, clusters: ArrayLike, *, seed: int, draws: int = RESAMPLES) -> float:
     """Two-sided p of the sum of paired differences where clusters, rather than items, are independent.
 
-    If nothing differs, a cluster's summed difference is as likely with either sign. p is the share of
-    drawn signs whose sum is at least as far from 0 as the observed one, itself counted in (Phipson and
-    Smyth 2010, doi:10.2202/1544-6115.1585).
+    If nothing differs, a cluster's summed difference is as likely with either sign. p is the probability
+    of a sum at least as far from 0 as the observed one: exact where the sums are multiples of one unit, as
+    differences of right and wrong are; otherwise the share of drawn signs, the observed ones counted in
+    (Phipson and Smyth 2010, doi:10.2202/1544-6115.1585).
 
     Args:
         differences: weighted, shape [items].
         clusters: the cluster of each item, a name or number.
         seed: equal seeds give equal p.
-        draws: how many signs are drawn for each cluster.
+        draws: how many signs are drawn for each cluster, where they have to be.
     """
     names, cluster = np.unique(np.asarray(clusters), return_inverse=True)
     difference = np.asarray(differences, float)
     sums = np.bincount(cluster, difference, len(names)).astype(float)
-    sums = sums[sums != 0]
+    # What is left of equal terms with opposite signs is rounding.
+    sums = sums[np.abs(sums) > 1e-12 * np.abs(difference).sum()]
+    if not len(sums):
+        return 1.0
+    if (multiples := _multiples(sums)) is not None:
+        return _exact_sign_flip(multiples)
     # Sums of the same terms in another order are equal only up to rounding.
     reached = abs(sums.sum()) - 1e-9 * np.abs(difference).sum()
     far = int(np.count_nonzero(np.abs(_signed_sums(sums, draws, seed)) >= reached))
     return (1 + far) / (1 + draws)
+
+
+def _multiples(sums: Floats) -> Integers | None:
+    """The sums in multiples of a unit, if there is one that makes them small integers."""
+    for parts in range(1, _MOST_PARTS + 1):
+        multiples = sums * parts / np.abs(sums).min()
+        whole: Integers = np.rint(multiples).astype(np.int64)
+        if np.abs(multiples - whole).max() < 1e-6 and np.abs(whole).sum() <= _MOST_MULTIPLES:
+            return whole
+    return None
+
+
+def _exact_sign_flip(multiples: Integers) -> float:
+    """The probability that the sum under random signs is as far from 0 as without them."""
+    chances = np.ones(1)
+    for size, count in zip(*np.unique(np.abs(multiples), return_counts=True), strict=True):
+        own = np.zeros(2 * size * count + 1)
+        own[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        chances = fftconvolve(chances, own)
+    reach = (len(chances) - 1) // 2
+    far = np.abs(np.arange(-reach, reach + 1)) >= abs(int(multiples.sum()))
+    return float(np.clip(chances[far].sum(), 0.0, 1.0))
 
 
 def _signed_sums(sums: Floats, draws: int, seed: int) -> Floats:

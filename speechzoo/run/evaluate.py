@@ -194,15 +194,21 @@ def _answer_all(
     progress.stage(f"{component.name} ({role})", len(works), len(works) - len(todo))
     if not todo:
         return
+    equal: dict[tuple[str, str], list[Key]] = {}
+    for work in todo:
+        equal.setdefault((work.key.item, work.digest), []).append(work.key)
+    once = [work for work in todo if equal[work.key.item, work.digest][0] == work.key]
     executor = make_executor(component, request)
     try:
-        for done in executor.run(pack(todo, request.batch_tokens)):
-            records = [
-                AnswerRecord(key=work.key, basis=bases[work.key], answer=answer_to_json(answer, store.audio))
-                for work, answer in done
-            ]
+        for done in executor.run(pack(once, request.batch_tokens)):
+            records = []
+            for work, answer in done:
+                # Under several conditions an item may ask the same, such as its endings without context.
+                told = answer_to_json(answer, store.audio)
+                keys = equal[work.key.item, work.digest]
+                records += [AnswerRecord(key=key, basis=bases[key], answer=told) for key in keys]
             store.add_answers(records)
-            progress.advance(len(done))
+            progress.advance(len(records))
             if plugins.listen_to("speechzoo_sample_done"):
                 for record in records:
                     plugins.emit("speechzoo_sample_done", record=record.model_dump(mode="json"))

@@ -95,3 +95,24 @@ def test_a_subset_is_held_against_its_own_number() -> None:
     assert count_notes(component, ITEMS[:3]) == ["3 items of stories, the registry expects 4"]
     component.parameters["subset"] = "choices"  # type: ignore[index]
     assert count_notes(component, ITEMS[3:]) == []
+
+
+def test_what_an_item_asks_twice_is_answered_once(instrument: dict[str, str], tmp_path: Path) -> None:
+    """Otherwise every ending would be scored without its context once for each condition."""
+    asked: list[str] = []
+
+    class Counting(InProcess):
+        def run(self, batches: Iterable[list[Work]]) -> Iterator[Answered]:
+            for batch in batches:
+                asked.extend(f"{work.key.item}/{work.digest}" for work in batch)
+                yield from super().run([batch])
+
+    request = request_of(tmp_path / "run", conditions=(Condition.T2T, Condition.S2T))
+    evaluate(request, open_catalogue().plugins, Silent(), Counting)
+    assert len(asked) == len(set(asked))
+    results = read_results(tmp_path / "run").results
+    priors = {key: result.answer for key, result in results.items() if key.variant == "prior"}
+    assert {key.condition for key in priors} == {Condition.T2T, Condition.S2T}
+    assert len(priors) == 24
+    for key, answer in priors.items():
+        assert answer == priors[key.model_copy(update={"condition": Condition.T2T})]
