@@ -27,8 +27,10 @@ def interval(estimate: Estimate | None, percent: bool, signed: bool = False) -> 
     return f"{number(estimate.low, percent, signed)} to {number(estimate.high, percent, signed)}"
 
 
-def p_value(p: float) -> str:
-    """``0.049``; a fourth digit where three would hide on which side of 0.05 it lies."""
+def p_value(p: float | None) -> str:
+    """``0.049``, a dash for nothing; a fourth digit where three would hide on which side of 0.05 it lies."""
+    if p is None:
+        return "–"
     if p < 0.001:
         return "< 0.001"
     return f"{p:.4f}" if f"{p:.3f}" == f"{SIGNIFICANT:.3f}" else f"{p:.3f}"
