@@ -125,8 +125,9 @@ def _step_name(step: Step) -> str:
 
 def _power(step: Step) -> str:
     return (
-        f"{step.first} - {step.second}: 80 % power finds {number(step.smallest_loss, percent=True)} points; "
-        f"1 point takes {step.items_for_point:,} items"
+        f"{step.first} - {step.second}: a run like this finds a loss of "
+        f"{number(step.smallest_loss, percent=True)} points in 80 % of cases; 1 point takes "
+        f"{step.items_for_point:,} items"
     )
 
 
