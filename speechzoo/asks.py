@@ -234,7 +234,10 @@ def ask_digest(ask: Ask, context: str | None = None) -> str:
 
 
 def _part_key(part: Part) -> list[str]:
-    return ["text", part] if isinstance(part, str) else ["clip", part.digest]
+    if isinstance(part, str):
+        return ["text", part]
+    # A recogniser that is told the language hears something else.
+    return ["clip", part.digest, *([part.language] if part.language else [])]
 
 
 def _sha256(value: object) -> str:

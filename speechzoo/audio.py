@@ -54,22 +54,26 @@ class AudioClip:
     Attributes:
         data: the file's path, or the encoded bytes.
         transcript: what is said, if the data set tells.
+        language: in which language (ISO 639-1, such as ``zh``), if the data set tells.
     """
 
     data: Path | bytes
     transcript: str | None = None
+    language: str | None = None
 
     @classmethod
-    def from_file(cls, path: str | Path, transcript: str | None = None) -> Self:
-        return cls(Path(path), transcript)
+    def from_file(cls, path: str | Path, transcript: str | None = None, language: str | None = None) -> Self:
+        return cls(Path(path), transcript, language)
 
     @classmethod
-    def from_bytes(cls, data: bytes, transcript: str | None = None) -> Self:
+    def from_bytes(cls, data: bytes, transcript: str | None = None, language: str | None = None) -> Self:
         """A clip from an encoded file in memory (WAV, FLAC, OGG, MP3)."""
-        return cls(data, transcript)
+        return cls(data, transcript, language)
 
     @classmethod
-    def from_samples(cls, samples: Samples, rate: int, transcript: str | None = None) -> Self:
+    def from_samples(
+        cls, samples: Samples, rate: int, transcript: str | None = None, language: str | None = None
+    ) -> Self:
         """A clip from mono samples, shape [n], at ``rate`` Hz; kept as 16-bit FLAC.
 
         Samples beyond [-1, 1] are clipped, as synthesizers overshoot now and then.
@@ -86,7 +90,7 @@ class AudioClip:
             raise ItemError("non_finite", "the samples hold NaN or infinite values")
         buffer = io.BytesIO()
         soundfile.write(buffer, np.clip(samples, -1.0, 1.0), rate, format="FLAC", subtype="PCM_16")
-        return cls(buffer.getvalue(), transcript)
+        return cls(buffer.getvalue(), transcript, language)
 
     @property
     def name(self) -> str:

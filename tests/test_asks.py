@@ -83,6 +83,7 @@ TALK = DialogueAsk((user("Hi"), user(CLIPS[0])), (system("Be brief."),))
         (SCORE, {"continuations": (" upon under",)}),
         (SCORE, {"chat": True}),
         (SCORE, {"continuations": (CLIPS[0], CLIPS[1])}),
+        (SCORE, {"context": raw("Once ", replace(CLIPS[0], language="zh"))}),
         (BOTH, {"asks": BOTH.asks[::-1]}),
         (BOTH, {"asks": (BOTH.asks[0], BOTH.asks[0])}),
         (BOTH, {"asks": (BOTH.asks[0], replace(BOTH.asks[1], continuations=(" sat",)))}),

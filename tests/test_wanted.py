@@ -53,3 +53,10 @@ def test_an_unknown_setting_is_answered_with_those_there_are(catalogue: Catalogu
     """Otherwise a typing error would leave the default in force without a word."""
     with pytest.raises(SpeechzooError, match=r"--set tie: nobody knows it; there are: .*task\.ties"):
         find(catalogue, replace(CASCADE, settings={"tie": "half"}), online=False)
+
+
+def test_a_rival_can_be_set(catalogue: Catalogue) -> None:
+    """Otherwise the rival would run with its defaults whatever the model under test is given."""
+    wanted = replace(READER, rival="cascade", settings={"rival.transcriber.beam_size": "5"})
+    found = find(catalogue, wanted, online=False)
+    assert found.systems["rival"].parts["transcriber"].parameters["beam_size"] == 5

@@ -90,7 +90,7 @@ def find(catalogue: Catalogue, wanted: Wanted, online: bool) -> Found:
     systems: dict[Role, Component] = {"model": catalogue.model(wanted.model, settings["model"])}
     notes: list[str] = []
     if wanted.rival is not None:
-        systems["rival"] = catalogue.model(wanted.rival)
+        systems["rival"] = catalogue.model(wanted.rival, settings["rival"])
     entry = systems["model"].entry
     if isinstance(entry, ModelEntry) and entry.base is not None:
         systems["base"] = catalogue.model(entry.base)
@@ -121,16 +121,17 @@ def _divide(catalogue: Catalogue, wanted: Wanted) -> dict[str, dict[str, str]]:
     """Each setting goes to whichever of model, task and transcriber knows it, or is named before a dot.
 
     ``transcriber.language`` may mean the run's transcriber or the model's part of that name: then it has to
-    be ``model.transcriber.language``.
+    be ``model.transcriber.language``. A rival is always named: ``rival.transcriber.beam_size``.
     """
     kinds = {"model": catalogue.model(wanted.model), "task": catalogue.task(wanted.task)}
     if wanted.transcriber is not None:
         kinds["transcriber"] = catalogue.service(wanted.transcriber)
-    divided: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
+    named = {*kinds, *(["rival"] if wanted.rival is not None else [])}
+    divided: dict[str, dict[str, str]] = {kind: {} for kind in named}
     for key, value in wanted.settings.items():
         takers = {kind: key for kind, component in kinds.items() if component.takes(key)}
         prefix, _, rest = key.partition(".")
-        if prefix in kinds and rest:
+        if prefix in named and rest:
             takers[prefix] = rest
         if len(takers) != 1:
             meant = " or ".join(f"{kind}.{own}" for kind, own in takers.items())

@@ -42,7 +42,7 @@ WHISPER = ServiceSpec(
     target="speechzoo_cascade.transcriber:WhisperTranscriber",
     summary="Whisper speech recognition (CTranslate2), greedy and deterministic",
     parameters={
-        "language": Parameter("en", "code of the spoken language, or auto to detect it in each clip"),
+        "language": Parameter("en", "spoken where a clip does not tell its own: a code, or auto to detect it"),
         "beam_size": Parameter(1, "beams of the search"),
         "compute_type": Parameter("int8", "CTranslate2's: int8, float16, float32, ..."),
     },

@@ -14,6 +14,9 @@ _RATE = 16_000
 class WhisperTranscriber:
     """A Whisper checkpoint of CTranslate2; equal clips give equal text.
 
+    A clip that tells its language is heard in that; ``language`` is for the others. A checkpoint of
+    English alone would write down any language as English: such clips fail with ``other_language``.
+
     Raises:
         SetupError: the folder is no such checkpoint, or the device or compute type is not there.
     """
@@ -22,6 +25,7 @@ class WhisperTranscriber:
         self, setup: Setup, language: str = "en", beam_size: int = 1, compute_type: str = "int8"
     ) -> None:
         kind, _, index = setup.device.partition(":")
+        self._name = setup.name
         self._language = None if language == "auto" else language
         self._beam_size = beam_size
         try:
@@ -47,10 +51,13 @@ class WhisperTranscriber:
             samples = clip.samples(_RATE)
         except ItemError as error:
             return Failure(error.reason, error.detail)
+        language = clip.language or self._language
+        if language not in (None, "en") and not self._model.model.is_multilingual:
+            return Failure("other_language", f"{clip.name}: {self._name} hears English, not {language!r}")
         # One temperature: the default ladder of them draws at random where the first result looks bad.
         segments, _ = self._model.transcribe(
             samples,
-            language=self._language,
+            language=language,
             beam_size=self._beam_size,
             temperature=0.0,
             condition_on_previous_text=False,

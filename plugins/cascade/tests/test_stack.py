@@ -1,5 +1,7 @@
 """The embedded stack: Whisper tiny, SmolLM2 135M, Piper joe."""
 
+from dataclasses import replace
+
 import jiwer
 import numpy as np
 import pytest
@@ -79,6 +81,17 @@ def test_spoken_sentences_are_understood(voice, transcriber):
     """With a broken voice or broken ears every speech condition measures noise."""
     heard = transcriber.transcribe(voice.speak(PASSAGES))
     assert jiwer.wer([words(p) for p in PASSAGES], [words(h) for h in heard]) < 0.15
+
+
+def test_speech_of_another_language_is_not_written_down_as_english(voice, transcriber):
+    """Otherwise a cascade's score on Chinese would be that of English nonsense."""
+    [clip] = voice.speak([SENTENCES[0]])
+    english, chinese, again = transcriber.transcribe(
+        [replace(clip, language="en"), replace(clip, language="zh"), clip]
+    )
+    assert english == again
+    assert isinstance(chinese, Failure)
+    assert chinese.reason == "other_language"
 
 
 def test_equal_text_gives_equal_speech(voice):

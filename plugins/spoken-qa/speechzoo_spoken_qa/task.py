@@ -95,7 +95,7 @@ def _item(question: Question) -> Item:
         id=question.id,
         data={
             "question": question.text,
-            "clip": AudioClip.from_file(question.audio, transcript=question.text),
+            "clip": AudioClip.from_file(question.audio, transcript=question.text, language="en"),
             "answers": list(question.answers),
         },
         attributes={
