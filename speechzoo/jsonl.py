@@ -67,17 +67,18 @@ def read_jsonl(file: Path) -> list[Row]:
 
 
 def refuse_duplicates(rows: Sequence[Row], key: str) -> None:
-    """Checks that no two rows have the same value of a field.
+    """Checks that no two rows have the same value of a field, as text: 0 and "0" name one file.
 
     Raises:
         SpeechzooError: two have; the message names both lines.
     """
     first: dict[str, int] = {}
     for row in rows:
-        value = json.dumps(row.values.get(key))
-        if value in first:
-            raise row.error(f"{key} {value} stands in line {first[value]} already")
-        first[value] = row.line
+        value = row.values.get(key)
+        text = value if isinstance(value, str) else json.dumps(value)
+        if text in first:
+            raise row.error(f"{key} {text} stands in line {first[text]} already")
+        first[text] = row.line
 
 
 def _row(file: Path, number: int, line: bytes) -> Row:

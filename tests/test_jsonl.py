@@ -56,10 +56,17 @@ def test_a_missing_or_empty_file_is_named(tmp_path: Path) -> None:
 
 def test_duplicates_name_both_lines(tmp_path: Path) -> None:
     """Otherwise one of two records would silently overwrite the other's score."""
-    rows = read_jsonl(write(tmp_path, b'{"id": 1}\n{"id": "1"}\n{"id": 1}\n'))
+    rows = read_jsonl(write(tmp_path, b'{"id": 1}\n{"id": "x"}\n{"id": 1}\n'))
     refuse_duplicates(rows[:2], "id")
     with pytest.raises(SpeechzooError, match=r"data\.jsonl:3: id 1 stands in line 1 already"):
         refuse_duplicates(rows, "id")
+
+
+@pytest.mark.parametrize("lines", [b'{"id": 0}\n{"id": "0"}\n', b'{"id": "0"}\n{"id": 0}\n'])
+def test_a_number_and_its_text_are_duplicates(tmp_path: Path, lines: bytes) -> None:
+    """Otherwise two records would share one file, one item and one score."""
+    with pytest.raises(SpeechzooError, match=r"data\.jsonl:2: id 0 stands in line 1 already"):
+        refuse_duplicates(read_jsonl(write(tmp_path, lines)), "id")
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", 7])

@@ -131,6 +131,8 @@ def _shared(steps: dict[Path, int]) -> list[str]:
 def open_series(parent: Path, wanted: Wanted, found: Sequence[Checkpoint]) -> Series:
     """What was found, and what was evaluated here before: a training may delete its old checkpoints.
 
+    A folder that was evaluated here before keeps its first spelling, which its run is filed under.
+
     Raises:
         SpeechzooError: the folder holds something else.
     """
@@ -146,7 +148,11 @@ def open_series(parent: Path, wanted: Wanted, found: Sequence[Checkpoint]) -> Se
         for what, old, new in (
             ("model", before.adapter, series.adapter),
             ("task", before.task, series.task),
-            *((f"step {own.step}", known[own.step].folder, own.folder) for own in found if own.step in known),
+            *(
+                (f"step {own.step}", known[own.step].folder, own.folder)
+                for own in found
+                if own.step in known and not _same_folder(known[own.step].folder, own.folder)
+            ),
         )
         if old != new
     ]
@@ -155,6 +161,10 @@ def open_series(parent: Path, wanted: Wanted, found: Sequence[Checkpoint]) -> Se
         raise SpeechzooError(f"{parent} holds another series; choose another --out. What differs:\n  {told}")
     merged = {**{own.step: own for own in found}, **known}
     return series.model_copy(update={"checkpoints": tuple(merged[step] for step in sorted(merged))})
+
+
+def _same_folder(one: str, two: str) -> bool:
+    return Path(one).resolve() == Path(two).resolve()
 
 
 def usual_folder(wanted: Wanted, pattern: str, device: str) -> Path:

@@ -220,9 +220,11 @@ def command(
             folders = find_checkpoints(checkpoints, step)
             parent = out or usual_folder(wanted, checkpoints, device)
             series = open_series(parent, wanted, folders)
+            steps = {own.step for own in folders}
             requests = [
                 (own, request(replace(wanted, model=f"{model}@{own.folder}"), parent / own.run))
-                for own in folders
+                for own in series.checkpoints
+                if own.step in steps
             ]
             _run_series(series, requests, parent, catalogue, max_errors)
 

@@ -107,6 +107,6 @@ def _print_reference(results: Imported, items: Sequence[Item]) -> None:
             if figures is not None:
                 told = (
                     f"accuracy {figures.accuracy:.2%} of {figures.comparisons} comparisons, mean loss of the "
-                    f"right {figures.mean_right:.4f}, of the wrong {figures.mean_wrong:.4f}"
+                    f"right {figures.mean_right:#.5g}, of the wrong {figures.mean_wrong:#.5g}"
                 )
             click.echo(f"reference scorer, {condition} {subset}: {told}")

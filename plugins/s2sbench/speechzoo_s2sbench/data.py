@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speechzoo import AudioClip, Item, SpeechzooError
-from speechzoo.jsonl import Row, read_jsonl
+from speechzoo.jsonl import Row, read_jsonl, refuse_duplicates
 
 from speechzoo_s2sbench.protocol import Kind, Language
 from speechzoo_s2sbench.records import (
@@ -18,6 +18,7 @@ from speechzoo_s2sbench.records import (
     Story,
     read_choices,
     read_stories,
+    read_uttid,
 )
 
 DIGITS_OR_LATIN = re.compile(r"[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]")
@@ -115,15 +116,9 @@ class Source:
             SpeechzooError: a file is missing or damaged, or story records do not pair.
         """
         file = self.folder / self.subset.records
-        if not file.is_file():
-            raise SpeechzooError(
-                f"{file} is missing: the records of {self.name}. A subset that is there can be run alone: "
-                "--task NAME/SUBSET"
-            )
         if self.subset.kind == "choices":
-            choices = read_choices(file)
-            items = tuple(map(self._choice_item, choices))
-            return Loaded(items, (f"{self.name}: {len(choices)} questions.", *_equal_note(self.name, items)))
+            items = tuple(map(self._choice_item, read_choices(file)))
+            return Loaded(items, (*_choice_notes(self.name, items), *_equal_note(self.name, items)))
         stories = read_stories(file, self.pairing)
         items = tuple(map(self._story_item, stories.pairs))
         return Loaded(items, (*_story_notes(self, stories), *_equal_note(self.name, items)))
@@ -182,19 +177,41 @@ class Source:
             path = self.folder / self.subset.audio / f"{record.uttid}.wav"
         else:
             path = record.row.path("audio", self.folder)
-        return AudioClip.from_file(path, transcript=record.first)
+        return AudioClip.from_file(path, transcript=record.first, language=self.subset.language)
 
     def _recording(self, row: Row, field: str) -> str | None:
         return str(row.path(field, self.folder)) if field in row.values else None
+
+
+def check_records(folder: Path, wanted: Mapping[str, Subset]) -> None:
+    """Checks that the records of every subset are there.
+
+    Raises:
+        SpeechzooError: some are not; the message names the first of them and the likely way out.
+    """
+    there = [name for name, subset in wanted.items() if (folder / subset.records).is_file()]
+    if not (lacking := [name for name in wanted if name not in there]):
+        return
+    records = Path(wanted[lacking[0]].records)
+    told = f"{folder / records} is missing: the records of {lacking[0]}."
+    if len(records.parts) > 1 and not (folder / records.parts[0]).is_dir():
+        told += f" Is {folder} the folder that holds {records.parts[0]}/?"
+    if there:
+        told += f" A subset can be run alone: --task NAME/SUBSET, here with {' or '.join(there)}"
+    raise SpeechzooError(told)
 
 
 def read_subjects(file: str) -> dict[str, str]:
     """Subjects of choice questions by uttid, from JSON Lines with ``uttid`` and ``subject``.
 
     Raises:
-        SpeechzooError: the file is missing or damaged.
+        SpeechzooError: the file is missing or damaged, a line has no id or no subject, or an id stands
+            twice.
     """
-    return {str(row.values.get("uttid")): row.text("subject") for row in read_jsonl(Path(file))}
+    rows = read_jsonl(Path(file))
+    subjects = {read_uttid(row): row.text("subject") for row in rows}
+    refuse_duplicates(rows, "uttid")
+    return subjects
 
 
 def length_bin(length: int, width: int) -> str:
@@ -220,6 +237,12 @@ def _story_notes(source: Source, stories: Stories) -> Iterator[str]:
             f"{source.name}: pairs of two different contexts: {differing}; each continuation is scored after "
             "its own."
         )
+
+
+def _choice_notes(name: str, items: Sequence[Item]) -> Iterator[str]:
+    yield f"{name}: {len(items)} questions."
+    if unknown := sum(item.attributes.get("subject") == UNKNOWN_SUBJECT for item in items):
+        yield f"{name}: questions of unknown subject: {unknown}."
 
 
 def _equal_note(name: str, items: Sequence[Item]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from speechzoo import Capability, Condition, ContinuationScore, Failure, Item, ModelSpec, ScoreAnswer
+from speechzoo.asks import ROUNDING
 from speechzoo.loading import Component
 from speechzoo.run.executors import Answered
 from speechzoo.run.plan import Work
@@ -13,6 +14,9 @@ from speechzoo.run.records import Key
 
 from speechzoo_s2sbench.losses import NO_LOSS
 from speechzoo_s2sbench.results import Results
+
+# Nats a token. Guessing among a million tokens costs 14; a mean of 700 times that is a broken number.
+MAX_LOSS = 1e4
 
 Imported = Mapping[Condition, Mapping[str, Results]]
 """Results by condition and subset."""
@@ -43,8 +47,14 @@ class ImportedLosses:
         item = self.items[key.item]
         losses = self.results[key.condition][str(item.attributes["subset"])].losses
         found = [losses.get(one) for one in zip(item.data["uttids"], item.data["keys"], strict=True)]
-        if odd := [loss for loss in found if loss is not None and not math.isfinite(loss)]:
+        known = [loss for loss in found if loss is not None]
+        if odd := [loss for loss in known if not math.isfinite(loss)]:
             return Failure("non_finite", f"the results have the loss {odd[0]}")
+        if odd := [loss for loss in known if not -ROUNDING <= loss <= MAX_LOSS]:
+            return Failure(
+                "impossible_loss",
+                f"the results have the loss {odd[0]:g}; a mean a token is within 0 and {MAX_LOSS:g} nats",
+            )
         scores = [NO_LOSS if loss is None else ContinuationScore(-loss, 1) for loss in found]
         return ScoreAnswer(tuple(scores), means=True)
 

@@ -152,7 +152,7 @@ def _fault(group: Sequence[Story]) -> str | None:
 
 
 def _story(row: Row) -> Story:
-    uttid = _uttid(row)
+    uttid = read_uttid(row)
     try:
         return Story(row, uttid, story_key(uttid), row.text("first"), row.text("last"))
     except ValueError as error:
@@ -164,11 +164,15 @@ def _choice(row: Row) -> Choice:
     if answer not in tuple(LETTERS):
         raise row.error(f"'answer' is {answer!r}, which is none of {', '.join(LETTERS)}")
     options = tuple(row.text(letter) for letter in LETTERS)
-    return Choice(row, _uttid(row), row.text("first"), options, LETTERS.index(answer))
+    return Choice(row, read_uttid(row), row.text("first"), options, LETTERS.index(answer))
 
 
-def _uttid(row: Row) -> str:
-    """The id as text; the name of a file is made of it, so it may name no folder."""
+def read_uttid(row: Row) -> str:
+    """The id as text; the name of a file is made of it, so it may name no folder.
+
+    Raises:
+        SpeechzooError: there is none, or no such one.
+    """
     uttid = row.values.get("uttid")
     if isinstance(uttid, bool) or not isinstance(uttid, int | str):
         raise row.error(f"'uttid' must be a number or a text, not {uttid!r}")

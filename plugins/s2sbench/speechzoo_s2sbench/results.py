@@ -1,6 +1,7 @@
 """Results that S2SBench's reference code wrote: ``<folder>/<data set>/<checkpoint>/result.jsonl``."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,7 @@ from pathlib import Path
 from speechzoo import Item, SpeechzooError
 from speechzoo.jsonl import Row
 
-from speechzoo_s2sbench.data import Subset
+from speechzoo_s2sbench.data import S2SBENCH, Subset
 from speechzoo_s2sbench.protocol import Accuracy, cmmlu_accuracy, story_accuracy
 from speechzoo_s2sbench.records import LETTERS, adjacent_pairs, story_key
 
@@ -58,16 +59,12 @@ def find_results(path: Path, subsets: Mapping[str, Subset], checkpoint: str | No
         checkpoint: the name of its folder; None if there is but one.
 
     Raises:
-        SpeechzooError: there are none, or more than one checkpoint's.
+        SpeechzooError: there are none, or more than one checkpoint's, or the file's folder says that
+            they are another subset's.
     """
     names = {subset.reference_id: name for name, subset in subsets.items()}
     if path.is_file():
-        name = names.get(path.absolute().parent.parent.name)
-        if name is None and len(subsets) > 1:
-            raise SpeechzooError(
-                f"{path}: which data set's results are these? Say --subset, one of {_list(names)}"
-            )
-        return {name or next(iter(subsets)): path}
+        return {_subset_of(path, names): path}
     found: dict[str, Path] = {}
     for reference_id, name in names.items():
         files = sorted((path / reference_id).glob(f"*/{RESULT_FILE}"))
@@ -88,10 +85,29 @@ def find_results(path: Path, subsets: Mapping[str, Subset], checkpoint: str | No
     return found
 
 
+def _subset_of(file: Path, names: Mapping[str, str]) -> str:
+    """By the folder the reference writes it to; elsewhere it can only be that of the single one wanted."""
+    folder = file.absolute().parent.parent.name
+    if folder in names:
+        return names[folder]
+    if other := next((name for name, one in S2SBENCH.items() if one.reference_id == folder), None):
+        raise SpeechzooError(
+            f"{file}: lies where the reference writes the results of {other} ({folder}/), not of "
+            f"{_list(names)}; their ids can match by chance. Say --subset {other}, or move the file if its "
+            "folder is misnamed"
+        )
+    if len(names) > 1:
+        raise SpeechzooError(
+            f"{file}: which data set's results are these? Say --subset, one of {_list(names)}"
+        )
+    return next(iter(names.values()))
+
+
 def read_results(file: Path) -> Results:
     """A result file.
 
-    NaN and infinite numbers are read as such: the reference's perplexities overflow.
+    NaN and infinite numbers are read as such, integers beyond any float as infinite: the reference's
+    perplexities overflow.
 
     Raises:
         SpeechzooError: the file cannot be read or a line is no result; the line is named.
@@ -153,7 +169,10 @@ def _loss(row: Row, loss: object) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise row.error(f"'loss' must be a list of one number, not {loss!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _list(names: Mapping[str, str]) -> str:

@@ -9,6 +9,8 @@ from speechzoo import AudioClip, Failure, ItemError, Setup, Voice
 from speechzoo.run.files import write_whole
 from speechzoo.weights import cache_folder
 
+from speechzoo_s2sbench.protocol import Language
+
 # In both languages, so that a voice of either has something to say.
 SAMPLE = "The quick brown fox has 2 tails. 天地玄黄，宇宙洪荒。"
 
@@ -25,8 +27,8 @@ class Speaker:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
 
-    def speak(self, text: str) -> AudioClip:
-        """The text as speech.
+    def speak(self, text: str, language: Language) -> AudioClip:
+        """The text as speech; the language is what the clip tells, not what the voice is told.
 
         Raises:
             ItemError: the voice cannot say it.
@@ -35,7 +37,7 @@ class Speaker:
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             write_whole(file, self._spoken(text).encoded())
-        return AudioClip.from_file(file, transcript=text)
+        return AudioClip.from_file(file, transcript=text, language=language)
 
     @cached_property
     def _voice(self) -> Voice:

@@ -27,7 +27,7 @@ from speechzoo.asks import MultiScoreAsk
 from speechzoo.dialogue import Part
 from speechzoo.weights import verify_files
 
-from speechzoo_s2sbench.data import MINI, S2SBENCH, Loaded, Source, Subset, read_subjects
+from speechzoo_s2sbench.data import MINI, S2SBENCH, Loaded, Source, Subset, check_records, read_subjects
 from speechzoo_s2sbench.losses import (
     NO_LOSS,
     NORMALISATIONS,
@@ -40,6 +40,7 @@ from speechzoo_s2sbench.protocol import (
     LAST_LISTED,
     CmmluMetric,
     ContextAudio,
+    Language,
     Prompt,
     PromptLang,
     PromptStyle,
@@ -54,6 +55,10 @@ from speechzoo_s2sbench.speech import Speaker
 MANIFEST = "manifest.json"
 TEXT_FOLLOWS = (Condition.T2T, Condition.S2T)
 SPEECH_FOLLOWS = (Condition.T2S, Condition.S2S)
+PROMPTS_DIFFER = (
+    "Text and speech are given different strings, as in the reference, so T - S and CT - C include that "
+    "change; prompt_style=matched gives both the same."
+)
 
 
 class S2SBench:
@@ -66,7 +71,7 @@ class S2SBench:
 
     Attributes:
         subsets: the data sets, by name.
-        notes: counts of records and pairs, and what is odd about them.
+        notes: counts of records and pairs, what is odd about them, and whether prompts differ.
 
     Raises:
         SpeechzooError: the data cannot be read, or options contradict each other.
@@ -110,7 +115,8 @@ class S2SBench:
         everything = chain.from_iterable(one.items for one in loaded)
         self._items = tuple(replace(item, chance=self._chance_of(item)) for item in everything)
         self.conditions, lacking = self._conditions()
-        self.notes = (*chain.from_iterable(one.notes for one in loaded), *lacking)
+        prompts = (PROMPTS_DIFFER,) if prompt_style == "reference" else ()
+        self.notes = (*chain.from_iterable(one.notes for one in loaded), *prompts, *lacking)
         chance = mean(map(self._chance_of, self._items)) if self._items else None
         self.metrics = (
             Metric("accuracy", chance=chance),
@@ -177,9 +183,10 @@ class S2SBench:
         if (folder / MANIFEST).exists():
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             verify_files(folder, manifest["files"])
+        wanted = {subset: self.subsets[subset]} if subset else self.subsets
+        check_records(folder, wanted)
         of = read_subjects(subjects) if subjects else None
-        names = [subset] if subset else list(self.subsets)
-        return [Source(name, self.subsets[name], folder, pairing, of).load() for name in names]
+        return [Source(name, one, folder, pairing, of).load() for name, one in wanted.items()]
 
     def _conditions(self) -> tuple[tuple[Condition, ...], tuple[str, ...]]:
         """Those the data allow, and why not the others, if some of the recordings are there."""
@@ -213,14 +220,15 @@ class S2SBench:
         if not condition.speech_out:
             return [given.space + text for text in texts]
         recordings: list[str | None] = item.data["recordings"]
-        return [self._spoken(text, path) for text, path in zip(texts, recordings, strict=True)]
+        language: Language = item.data["language"]
+        return [self._spoken(text, path, language) for text, path in zip(texts, recordings, strict=True)]
 
-    def _spoken(self, text: str, recording: str | None) -> AudioClip:
+    def _spoken(self, text: str, recording: str | None, language: Language) -> AudioClip:
         if recording is not None:
-            return AudioClip.from_file(recording, transcript=text)
+            return AudioClip.from_file(recording, transcript=text, language=language)
         if self._speaker is None:
             raise ItemError("no_recording", f"{text!r} is there as text only; set a voice: --set voice=NAME")
-        return self._speaker.speak(text)
+        return self._speaker.speak(text, language)
 
     def _verdict(
         self,

@@ -25,7 +25,7 @@ from speechzoo.run.records import GradeRecord
 from speechzoo.run.store import read_lines
 
 from speechzoo_s2sbench.plugin import OPTIONS, speechzoo_registry, speechzoo_tasks
-from speechzoo_s2sbench.task import S2SBench
+from speechzoo_s2sbench.task import PROMPTS_DIFFER, S2SBench
 
 T2T, S2T = Condition.T2T, Condition.S2T
 STORIES = Path("S2S/StoryCloze")
@@ -60,8 +60,27 @@ def test_every_subset_is_read_alone_and_together(folder: Path) -> None:
         ]
     shutil.rmtree(folder / "S2S" / "cmmlu")
     assert len(task(folder, "sstorycloze").items()) == 4
-    with pytest.raises(SpeechzooError, match=r"cmmlu_rewrite_4\.jsonl is missing.*--task NAME/SUBSET"):
-        task(folder)
+
+
+def missing(folder: Path, subset: str = "") -> str:
+    with pytest.raises(SpeechzooError) as caught:
+        task(folder, subset)
+    return str(caught.value)
+
+
+def test_missing_records_name_the_way_out_that_there_is(folder: Path) -> None:
+    """Otherwise who gave the wrong folder would be sent to run a subset that is not there either."""
+    alone, question = "can be run alone", "the folder that holds S2S/?"
+    inside = missing(folder / "S2S")
+    assert "sStory_s2t.jsonl is missing: the records of sstorycloze." in inside
+    assert f"Is {folder / 'S2S'} {question}" in inside and alone not in inside
+    shutil.rmtree(folder / "S2S" / "cmmlu")
+    told = missing(folder)
+    assert "cmmlu_rewrite_4.jsonl is missing: the records of scmmlu." in told
+    assert f"{alone}: --task NAME/SUBSET, here with sstorycloze or zh-sstorycloze" in told
+    assert question not in told
+    told = missing(folder, "scmmlu")
+    assert alone not in told and question not in told
 
 
 def test_subsets_and_counts_are_those_the_registry_names() -> None:
@@ -196,20 +215,35 @@ def test_an_option_that_lacks_its_numbers_is_a_failure(
 def test_records_and_pairs_are_told(folder: Path) -> None:
     """Otherwise nobody would know whether 3742 are records or pairs."""
     file = folder / STORIES / "sStory_s2t.jsonl"
-    assert task(folder).notes == (
+    assert task(folder, prompt_style="matched").notes == (
         "sstorycloze: 8 records, 4 pairs (pairing=checked), records left over: 0.",
         "zh-sstorycloze: 6 records, 3 pairs (pairing=checked), records left over: 0.",
         "scmmlu: 5 questions.",
     )
     rewrite(file, lambda row: None if row["uttid"] == 3 else row)
-    assert task(folder, "sstorycloze", pairing="parity").notes == (
+    assert task(folder, "sstorycloze", pairing="parity", prompt_style="matched").notes == (
         "sstorycloze: 7 records, 3 pairs (pairing=parity), records left over: 1 (2).",
     )
-    assert task(folder, "sstorycloze", pairing="sorted_adjacent").notes == (
+    assert task(folder, "sstorycloze", pairing="sorted_adjacent", prompt_style="matched").notes == (
         "sstorycloze: 7 records, 3 pairs (pairing=sorted_adjacent), records left over: 1 (7).",
         "sstorycloze: pairs whose keys do not follow each other: 1.",
         "sstorycloze: pairs of two different contexts: 2; each continuation is scored after its own.",
     )
+
+
+def test_prompts_that_differ_are_told(folder: Path) -> None:
+    """Otherwise a change of prompt would be read as what hearing costs."""
+    told = [note for note in task(folder).notes if "different strings" in note]
+    assert told == [PROMPTS_DIFFER]
+    assert "T - S and CT - C" in told[0] and "prompt_style=matched" in told[0]
+    assert PROMPTS_DIFFER not in task(folder, prompt_style="matched").notes
+
+
+def test_clips_tell_their_language(folder: Path) -> None:
+    """Otherwise a recogniser of English would write Chinese down as English nonsense."""
+    for item in task(folder).items():
+        language = "en" if item.attributes["subset"] == "sstorycloze" else "zh"
+        assert {clip.language for clip in item.data["clips"]} == {language}
 
 
 def test_equal_continuations_are_told(folder: Path) -> None:
@@ -230,12 +264,34 @@ def test_attributes(folder: Path, tmp_path: Path) -> None:
     }  # fmt: skip
     subjects = tmp_path / "subjects.jsonl"
     subjects.write_text('{"uttid": "q3", "subject": "law"}\n')
-    joined = task(folder, "scmmlu", subjects=str(subjects)).items()
-    assert [item.attributes["subject"] for item in joined] == ["unknown"] * 3 + ["law", "unknown"]
-    assert [item.attributes["digits_or_latin"] for item in joined] == ["no", "yes", "no", "yes", "no"]
+    joined = task(folder, "scmmlu", subjects=str(subjects))
+    assert [item.attributes["subject"] for item in joined.items()] == ["unknown"] * 3 + ["law", "unknown"]
+    assert "scmmlu: questions of unknown subject: 4." in joined.notes
+    latin = [item.attributes["digits_or_latin"] for item in joined.items()]
+    assert latin == ["no", "yes", "no", "yes", "no"]
     rewrite(folder / "S2S/cmmlu/cmmlu_rewrite_4.jsonl", lambda row: {**row, "subject": "art"})
-    own = task(folder, "scmmlu", subjects=str(subjects)).items()
-    assert {item.attributes["subject"] for item in own} == {"art"}
+    own = task(folder, "scmmlu", subjects=str(subjects))
+    assert {item.attributes["subject"] for item in own.items()} == {"art"}
+    assert not any("unknown subject" in note for note in own.notes)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ('{"subject": "law"}\n{"subject": "art"}\n', ":1: 'uttid' must be a number or a text, not None"),
+        (
+            '{"uttid": "q1", "subject": "law"}\n{"uttid": "q1", "subject": "art"}\n',
+            ":2: uttid q1 stands in line 1 already",
+        ),
+    ],
+)
+def test_a_bad_file_of_subjects_is_named(folder: Path, tmp_path: Path, lines: str, told: str) -> None:
+    """Otherwise every question would be of unknown subject, or of the wrong one, without a word."""
+    subjects = tmp_path / "subjects.jsonl"
+    subjects.write_text(lines)
+    with pytest.raises(SpeechzooError) as caught:
+        task(folder, "scmmlu", subjects=str(subjects))
+    assert f"{subjects}{told}" in str(caught.value)
 
 
 def test_recordings_of_continuations_open_speech_after_speech(folder: Path) -> None:
@@ -250,6 +306,7 @@ def test_recordings_of_continuations_open_speech_after_speech(folder: Path) -> N
     ask = made.ask(made.items()[0], Condition.T2S)
     assert [part.data.name for part in ask.continuations] == ["end-0.wav", "end-1.wav"]
     assert [part.transcript for part in ask.continuations] == made.items()[0].data["continuations"]
+    assert {part.language for part in ask.continuations} == {"en"}
     spoken = made.ask(made.items()[0], Condition.S2S)
     prefix = "Below is a segment of alternating speech and speech content: "
     assert {one.context[0].parts[0] for one in spoken.asks} == {prefix}

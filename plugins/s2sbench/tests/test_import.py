@@ -1,6 +1,7 @@
 """Results of the reference code become a run like any other."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,7 @@ CHOICES: Losses = [
 def write_results(file: Path, losses: Losses) -> Path:
     """As the reference writes them."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    rows = [
-        {"uttid": uttid, "key": key, "loss": [loss], "ppl": [2.7 if loss is None else 2.7**loss]}
-        for uttid, key, loss in losses
-    ]
+    rows = [{"uttid": uttid, "key": key, "loss": [loss], "ppl": [2.7]} for uttid, key, loss in losses]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return file
 
@@ -150,6 +148,23 @@ def test_an_option_that_means_do_not_allow_is_told(speechzoo: Speechzoo, data: P
     assert stages(tmp_path / "run")["S"]["invalid"] == {"no_sums": 4}
 
 
+def test_losses_that_cannot_be_are_failures_of_their_items(
+    speechzoo: Speechzoo, data: Path, tmp_path: Path
+) -> None:
+    """Otherwise one overflow would fill every mean of the report, or end the import."""
+    huge = {0: 10**400, 3: 1e308, "4_a": -1e308}
+    losses = [(uttid, key, huge.get(uttid, loss)) for uttid, key, loss in STORIES]
+    write_results(tmp_path / "results/sStory_s2t/ckpt/result.jsonl", losses)
+    done = speechzoo(
+        "s2sbench-import", "--data", str(data), "--speech", "results", "--name", "old", "--out", "run",
+        "--subset", "sstorycloze",
+    )  # fmt: skip
+    stage = stages(tmp_path / "run")["S"]
+    assert stage["invalid"] == {"non_finite": 1, "impossible_loss": 2}
+    assert (stage["valid"], stage["estimate"]["value"]) == (1, 1.0)
+    assert max(map(len, done.stdout.splitlines())) < 200
+
+
 def test_results_of_part_of_the_subsets_say_what_to_do(
     speechzoo: Speechzoo, data: Path, tmp_path: Path
 ) -> None:
@@ -183,6 +198,18 @@ def test_a_single_file_needs_a_subset_unless_its_folder_tells(tmp_path: Path) ->
         find_results(loose, S2SBENCH, None)
 
 
+def test_a_file_of_another_data_set_is_refused(tmp_path: Path) -> None:
+    """Otherwise Chinese losses would pass for English ones: both have numbers for ids."""
+    chinese = write_results(tmp_path / "zh_story/ckpt/result.jsonl", STORIES)
+    english = {"sstorycloze": S2SBENCH["sstorycloze"]}
+    with pytest.raises(
+        SpeechzooError, match=r"results of zh-sstorycloze .*not of sstorycloze;.*--subset zh-"
+    ):
+        find_results(chinese, english, None)
+    elsewhere = write_results(tmp_path / "mine/ckpt/result.jsonl", STORIES)
+    assert find_results(elsewhere, english, None) == {"sstorycloze": elsewhere}
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -212,5 +239,8 @@ def test_missing_and_overflowing_numbers_are_read(tmp_path: Path) -> None:
         '{"uttid": 2, "key": null}\n'
         '{"uttid": 3, "key": null, "loss": 2}\n'
     )
-    losses = [line.loss for line in read_results(file).lines]
+    with file.open("a") as more:
+        more.write(f'{{"uttid": 4, "loss": [1{"0" * 400}]}}\n{{"uttid": 5, "loss": -1{"0" * 400}}}\n')
+    *losses, large, small = [line.loss for line in read_results(file).lines]
+    assert (large, small) == (math.inf, -math.inf)
     assert losses[0] is None and losses[1] != losses[1] and losses[2:] == [None, 2.0]

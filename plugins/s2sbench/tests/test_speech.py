@@ -46,16 +46,16 @@ def setup(voice: ToneVoice, folder: Path | None = None) -> Setup:
 def test_a_text_is_spoken_once() -> None:
     """Otherwise every run would synthesise thousands of endings again."""
     first, again = ToneVoice(0.1), ToneVoice(0.1)
-    spoken = Speaker(setup(first)).speak("Hello.")
-    found = Speaker(setup(again)).speak("Hello.")
+    spoken = Speaker(setup(first)).speak("Hello.", "en")
+    found = Speaker(setup(again)).speak("Hello.", "en")
     assert "Hello." in first.said and "Hello." not in again.said
     assert (found.digest, found.transcript) == (spoken.digest, "Hello.")
 
 
 def test_two_voices_of_one_name_are_never_mixed() -> None:
     """Otherwise a run with another speed or other files would hear the old ones' speech."""
-    one = Speaker(setup(ToneVoice(0.1))).speak("Hello.")
-    two = Speaker(setup(ToneVoice(0.2))).speak("Hello.")
+    one = Speaker(setup(ToneVoice(0.1))).speak("Hello.", "en")
+    two = Speaker(setup(ToneVoice(0.2))).speak("Hello.", "en")
     assert one.samples()[0] == pytest.approx(0.1, abs=1e-3)
     assert two.samples()[0] == pytest.approx(0.2, abs=1e-3)
 
@@ -63,7 +63,7 @@ def test_two_voices_of_one_name_are_never_mixed() -> None:
 def test_what_cannot_be_said_is_told_and_not_kept(cache: Path) -> None:
     """Otherwise one item's silence would be scored, now and in every later run."""
     with pytest.raises(ItemError, match="nothing_to_say"):
-        Speaker(setup(ToneVoice(0.1))).speak("…")
+        Speaker(setup(ToneVoice(0.1))).speak("…", "zh")
     assert not list(cache.rglob("*.audio"))
 
 
@@ -78,6 +78,7 @@ def test_a_voice_opens_speech_after_speech(folder: Path) -> None:
     assert voice.said == []
     ask = made.ask(made.items()[0], Condition.T2S)
     assert [part.transcript for part in ask.continuations] == ["end  0.", "end wrong 0."]
+    assert [part.language for part in ask.continuations] == ["en", "en"]
     assert voice.said[1:] == ["end  0.", "end wrong 0."]
 
 
