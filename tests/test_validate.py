@@ -14,10 +14,12 @@ import soundfile
 
 from speechzoo import AudioClip, Condition, Grade, Item, ItemError, Metric, ScoreAsk, TaskSpec, raw
 from speechzoo.catalogue import open_catalogue
-from speechzoo.errors import SetupError
+from speechzoo.errors import SetupError, SpeechzooError
+from speechzoo.loading import Component
 from speechzoo.registry import DataEntry
 from speechzoo.run.progress import Silent
 from speechzoo.run.validate import Finding, Validation, examine, validate
+from speechzoo.setup import Setup
 
 Speechzoo = Callable[..., subprocess.CompletedProcess[str]]
 Rows = list[dict[str, Any]]
@@ -180,12 +182,12 @@ class Odd:
 def test_items_that_are_malformed_or_cannot_be_asked_are_all_named() -> None:
     """Otherwise: a run that was to last a night ends at the second bad item."""
     task = Odd()
-    told = examine("odd", task, task.items(), decode=False, progress=Silent())
+    told = examine("odd", [(task, task.items())], decode=False, progress=Silent())
     assert kinds(told.problems) == {"malformed_item": 2, "equal_ids": 1, "no_text": 1, "ask_error": 1}
     by_kind = {p.kind: p for p in told.problems}
     assert by_kind["no_text"].items == ("c",) and by_kind["no_text"].conditions == task.conditions
     assert by_kind["ask_error"].conditions == (Condition.S2T,) and "'audio'" in by_kind["ask_error"].detail
-    assert kinds(examine("odd", task, [], decode=False, progress=Silent()).problems) == {"no_items": 1}
+    assert kinds(examine("odd", [(task, [])], decode=False, progress=Silent()).problems) == {"no_items": 1}
 
 
 def test_spoken_endings_are_compared_by_their_sound(tmp_path: Path, instrument: dict[str, str]) -> None:
@@ -200,7 +202,7 @@ def test_spoken_endings_are_compared_by_their_sound(tmp_path: Path, instrument: 
             ends = tuple(AudioClip.from_file(tmp_path / name) for name in ("a.wav", "b.wav"))
             return ScoreAsk(raw("text"), ends)
 
-    told = examine("spoken", Spoken(), [Item("one", {})], decode=True, progress=Silent())
+    told = examine("spoken", [(Spoken(), [Item("one", {})])], decode=True, progress=Silent())
     (problem,) = told.problems
     assert problem.kind == "equal_continuations" and "b.wav" in problem.detail
 
@@ -213,8 +215,57 @@ def test_numbers_are_held_against_the_registry(found: Found, rows: Rows, tmp_pat
     component = open_catalogue().task("recordings", {"folder": str(tmp_path)})
     entry = DataEntry(summary="", licence="", citation="", expected={"items": 8, "stories": (6, 7)})
     told = validate(replace(component, entry=entry), decode=False, progress=Silent())
-    assert [(p.kind, p.detail) for p in told.problems] == [("wrong_count", "6 items, the registry expects 8")]
+    wrong = [(r.kind, r.detail) for r in told.remarks if r.kind == "wrong_count"]
+    assert wrong == [("wrong_count", "6 items, the registry expects 8")] and told.problems == ()
     assert told.subsets == {"stories": 6}
+
+
+class Exam(Odd):
+    """Two good subsets and two bad ones; the first bad one stops the whole."""
+
+    conditions = (Condition.T2T,)
+
+    def __init__(self, setup: Setup, *, subset: str) -> None:
+        self.notes = ("of an exam", f"with {subset}")
+        bad = {"latin": SpeechzooError("latin.jsonl:3"), "greek": KeyError("id")}
+        wanted = [subset] if subset else ["maths", *bad, "history"]
+        if error := next((bad[name] for name in wanted if name in bad), None):
+            raise error
+        self._names = wanted
+
+    def items(self) -> list[Item]:
+        return [Item(f"{name}-{n}", {}, {"subset": name}) for name in self._names for n in range(2)]
+
+    def ask(self, item: Item, condition: Condition) -> ScoreAsk:
+        return ScoreAsk(raw(item.id), (" x", " x") if item.id == "history-1" else (" x", " y"))
+
+
+def exam(*subsets: str, **expected: int) -> Validation:
+    spec = TaskSpec("exam", f"{__name__}:Exam", "", subsets=subsets)
+    entry = DataEntry(summary="", licence="", citation="", expected=expected)
+    component = Component("task", "exam", spec, "package 1", {"subset": ""}, entry=entry)
+    return validate(component, decode=False, progress=Silent())
+
+
+def test_a_bad_subset_hides_no_other() -> None:
+    """Otherwise: one repairs a subset, starts again, and meets the next one."""
+    told = exam("maths", "latin", "greek", "history", items=9, maths=2, history=3)
+    assert [(p.kind, p.detail) for p in told.problems if not p.items] == [
+        ("unusable_task", "exam/latin: latin.jsonl:3"),
+        ("unusable_task", "exam/greek: KeyError: 'id'"),
+    ]
+    assert [p.items for p in told.problems if p.kind == "equal_continuations"] == [("history-1",)]
+    assert (told.task, told.items, told.subsets) == ("exam", 4, {"maths": 2, "history": 2})
+    assert [r.detail for r in told.remarks] == [
+        "2 items of history, the registry expects 3", "of an exam", "with maths", "with history"
+    ]  # fmt: skip
+
+
+def test_what_is_wrong_with_the_whole_is_told_once() -> None:
+    """Otherwise: one cause reads as several, or is gone because each subset alone is good."""
+    assert [p.detail for p in exam("latin").problems] == ["latin.jsonl:3"]
+    told = exam("maths")
+    assert [p.detail for p in told.problems] == ["latin.jsonl:3"] and told.items == 2
 
 
 def test_data_that_are_not_there_are_no_finding() -> None:

@@ -77,8 +77,8 @@ def evaluate(
     items = choose_items(_items(request, task), request.limit, request.seed)
     asks, systems, refusals = _asks(request, task, items)
     # Without a context there is no audio to score under.
-    prior = Capability.SCORE_UNDER_TEXT in request.systems["model"].capabilities
-    plan = make_plan(asks, items, systems, request.seed, prior)
+    priors = [r for r in systems if Capability.SCORE_UNDER_TEXT in request.systems[r].capabilities]
+    plan = make_plan(asks, items, systems, request.seed, priors)
     # A plugin's task need not have notes: most data sets need no remark.
     of_data = getattr(task, "notes", ())
     notes = [*request.notes, *refusals, *of_data, *count_notes(request.task, items, request.limit)]
@@ -88,13 +88,14 @@ def evaluate(
     if (folder / "run.json").exists():
         before = read_run(folder)
         refuse_another_run(folder, before, run)
-        run = run.model_copy(update={"created": before.created})
+        heard_by = run.transcriber or before.transcriber
+        run = run.model_copy(update={"created": before.created, "transcriber": heard_by})
     bases = _bases(request, plan)
     planned = _planned_items(plan, bases)
     with Store(folder) as store:
         for notice in store.notices:
             progress.say(notice)
-        store.write_plan(run, planned)
+        store.write_plan(run, planned, keep_transcripts=request.transcriber is None)
         for clip in clips_in_memory(plan):
             keep_clip(clip, store.audio)
         plugins.emit("speechzoo_run_started", folder=folder, run=run.model_dump(mode="json"))

@@ -48,10 +48,10 @@ def grade_answers(
 
 
 def prior_of(key: Key, answers: Mapping[Key, AnswerRecord]) -> AnswerRecord | None:
-    """The scores of the same continuations without context, if they were asked for and are there."""
-    if key.role != "model" or key.variant == "prior":
+    """The same system's scores of the same continuations without context, if they are there."""
+    if key.variant == "prior":
         return None
-    return answers.get(Key(role="model", item=key.item, condition=key.condition, variant="prior"))
+    return answers.get(Key(role=key.role, item=key.item, condition=key.condition, variant="prior"))
 
 
 def grade_basis(

@@ -117,7 +117,7 @@ def make_plan(
     items: Sequence[Item],
     systems: Mapping[Role, Collection[Condition]],
     seed: int,
-    prior: bool = True,
+    priors: Collection[Role],
 ) -> Plan:
     """Every ask of every system.
 
@@ -126,7 +126,7 @@ def make_plan(
         items: see `choose_items`.
         systems: which conditions each system is asked under; the model's are those of the run.
         seed: of the probe's choice of items.
-        prior: the model is asked for the continuations without their context as well.
+        priors: the systems that are asked for the continuations without their context as well.
     """
     works: list[Work] = []
     failures: dict[Key, Failure] = {}
@@ -139,8 +139,7 @@ def make_plan(
                 failures[key] = ask
             else:
                 works.append(_work(key, ask))
-    if prior:
-        works += _prior(asks, systems)
+    works += _prior(asks, {role: systems[role] for role in priors})
     works += _probe(asks, items, systems, seed)
     return Plan(
         items={item.id: item for item in items},
@@ -160,21 +159,34 @@ def clips_in_memory(plan: Plan) -> Iterator[AudioClip]:
 def pack(works: Sequence[Work], budget: int) -> list[list[Work]]:
     """Batches of at most ``budget`` estimated tokens, longest first; equal contexts stay together.
 
-    Longest first, so that a lack of memory shows at the start and not after a night.
+    What of one context is larger than the budget is cut; a single ask that is larger goes alone. Longest
+    first, so that a lack of memory shows at the start and not after a night.
     """
-    by_context = sorted(works, key=lambda work: work.context)
-    units = [list(group) for _, group in groupby(by_context, key=lambda work: work.context)]
-    units.sort(key=lambda unit: (-sum(work.cost for work in unit), unit[0].context))
+    by_context = sorted(works, key=lambda work: (work.context, -work.cost))
+    units = [
+        unit
+        for _, group in groupby(by_context, key=lambda work: work.context)
+        for unit in _filled([[work] for work in group], budget)
+    ]
+    return _filled(sorted(units, key=lambda unit: (-_total(unit), unit[0].context)), budget)
+
+
+def _filled(units: Iterable[list[Work]], budget: int) -> list[list[Work]]:
+    """The units in their order, as many a batch as fit into the budget."""
     batches: list[list[Work]] = []
     room = 0
     for unit in units:
-        cost = sum(work.cost for work in unit)
+        cost = _total(unit)
         if cost > room or not batches:
             batches.append([])
             room = budget
         batches[-1] += unit
         room -= cost
     return batches
+
+
+def _total(works: Iterable[Work]) -> int:
+    return sum(work.cost for work in works)
 
 
 def ask_one(task: Task, item: Item, condition: Condition, check: Callable[[Ask], object]) -> Ask | Failure:
@@ -227,17 +239,18 @@ def _cost(ask: Ask) -> int:
 
 
 def _prior(asks: Asks, systems: Mapping[Role, Collection[Condition]]) -> list[Work]:
-    """The model's scores of the continuations without the context: what these alone give away.
+    """Each system's scores of the continuations without the context: what these alone give away.
 
-    Under each condition, whose continuations may differ by a space.
+    Under each of its conditions, whose continuations may differ by a space.
     """
     works = []
-    for (item_id, condition), ask in asks.items():
-        if isinstance(ask, Failure) or condition not in systems["model"]:
-            continue
-        if (contexts := score_asks(ask)) and not any(one.chat for one in contexts):
-            key = Key(role="model", item=item_id, condition=condition, variant="prior")
-            works.append(_work(key, ScoreAsk((), continuations_of(ask))))
+    for role, conditions in systems.items():
+        for (item_id, condition), ask in asks.items():
+            if isinstance(ask, Failure) or condition not in conditions:
+                continue
+            if (contexts := score_asks(ask)) and not any(one.chat for one in contexts):
+                key = Key(role=role, item=item_id, condition=condition, variant="prior")
+                works.append(_work(key, ScoreAsk((), continuations_of(ask))))
     return works
 
 
@@ -305,13 +318,14 @@ def _shown_ask(ask: Ask) -> ShownAsk:
     contexts = [one.context for one in score_asks(ask)] or [dialogue_of(ask)]
     texts = ["".join(p if isinstance(p, str) else "[audio]" for p in parts_of(one)) for one in contexts]
     heard = clips_of(dialogue_of(ask))
+    seconds = max(sum(clip.seconds for clip in clips_of(one)) for one in contexts)
     continuations = continuations_of(ask)
     return ShownAsk(
         text="\n".join(dict.fromkeys(texts)),
         continuations=tuple(p if isinstance(p, str) else p.transcript or p.name for p in continuations),
         spoken_continuations=tuple(_clip_path(p) for p in continuations if isinstance(p, AudioClip)),
         clips=tuple(_clip_path(clip) for clip in heard),
-        seconds=sum(clip.seconds for clip in heard) if heard else None,
+        seconds=seconds if heard else None,
         spoken=spoken_text(ask),
     )
 

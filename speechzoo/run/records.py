@@ -109,7 +109,7 @@ class ShownAsk(_Record):
 
     A clip that came from memory is kept in the run's folder, and its path is relative to that. A
     continuation that is a clip is shown by what is said in it, its path among ``spoken_continuations``;
-    ``seconds`` are those of all clips that are heard.
+    ``seconds`` are those of all clips that are heard, with several contexts those of the longest.
     """
 
     text: str
@@ -169,8 +169,8 @@ class TaskInfo(_Record):
 class RunFile(_Record):
     """run.json.
 
-    ``transcriber`` is the identity of the recogniser that listened to the clips for the report; it decides
-    no score, and is no part of fingerprint and signature.
+    ``transcriber`` is the identity of the recogniser that listened to the clips for the report, in this call
+    or in one before; it decides no score, and is no part of fingerprint and signature.
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -176,11 +176,27 @@ class Store:
     def write_transcripts(self, records: Sequence[TranscriptRecord]) -> None:
         write_whole(self.folder / "transcripts.jsonl", b"".join(map(to_line, records)))
 
-    def write_plan(self, run: RunFile, items: Sequence[RunItem]) -> None:
-        """Says what the folder holds; transcripts, which are kept elsewhere too, have to be written anew."""
-        (self.folder / "transcripts.jsonl").unlink(missing_ok=True)
+    def write_plan(self, run: RunFile, items: Sequence[RunItem], keep_transcripts: bool = False) -> None:
+        """Says what the folder holds.
+
+        Transcripts, which are kept elsewhere too, have to be written anew; or those are kept whose items
+        are still heard as they were.
+        """
+        kept = self._transcripts_of(items) if keep_transcripts else []
+        if kept:
+            self.write_transcripts(kept)
+        else:
+            (self.folder / "transcripts.jsonl").unlink(missing_ok=True)
         write_whole(self.folder / "items.jsonl", b"".join(map(to_line, items)))
         write_whole(self.folder / "run.json", run.model_dump_json(indent=1))
+
+    def _transcripts_of(self, items: Sequence[RunItem]) -> list[TranscriptRecord]:
+        records = list(read_lines(self.folder / "transcripts.jsonl", TranscriptRecord))
+        if not records:
+            return []
+        before = {item.id: _heard(item) for item in read_lines(self.folder / "items.jsonl", RunItem)}
+        same = {item.id for item in items if _heard(item) == before.get(item.id)}
+        return [record for record in records if record.item in same]
 
     def __enter__(self) -> Self:
         return self
@@ -212,6 +228,12 @@ def read_run(folder: Path) -> RunFile:
             f"{path} has layout {run.schema_version}, this version of speechzoo reads {SCHEMA_VERSION}"
         )
     return run
+
+
+def _heard(item: RunItem) -> tuple[tuple[str, ...], str | None] | None:
+    """The clips that a transcriber listens to, and what is said in them."""
+    asks = (ask for condition, ask in item.asks.items() if condition.speech_in)
+    return next(((ask.clips, ask.spoken) for ask in asks), None)
 
 
 def _owner(folder: Path) -> str:

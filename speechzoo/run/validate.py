@@ -1,7 +1,9 @@
 """Looks through a task's data without a model, and says everything that is wrong with them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from statistics import median
 from typing import Any, TypeVar
 
@@ -25,7 +27,7 @@ from speechzoo.loading import Component, load
 from speechzoo.run.evaluate import count_notes
 from speechzoo.run.plan import all_clips, ask_one, item_fault
 from speechzoo.run.progress import Progress
-from speechzoo.specs import Condition
+from speechzoo.specs import Condition, TaskSpec
 from speechzoo.task import Item, Task
 
 SILENT_PEAK = 1e-3
@@ -34,6 +36,8 @@ WINDOW_SECONDS = 30.0
 
 Value = TypeVar("Value")
 Asked = tuple[Item, Condition, Ask]
+Loaded = tuple[Task, Sequence[Item]]
+Made = tuple[Component, Task, list[Item]]
 
 
 class _Record(BaseModel):
@@ -79,7 +83,7 @@ class Validation(_Record):
         conditions: those the task has.
         clips: None if there is none that can be read.
         problems: what makes a score wrong or impossible.
-        remarks: what may be as it should.
+        remarks: what may be as it should, such as another number of items than the registry's.
     """
 
     task: str
@@ -95,6 +99,9 @@ class Validation(_Record):
 def validate(component: Component, *, decode: bool, progress: Progress) -> Validation:
     """Everything that is wrong with a task's data.
 
+    Where a task of several subsets cannot be made, each of them is made apart: one that is damaged hides
+    nothing of the others.
+
     Args:
         component: the task.
         decode: decode every clip from end to end; else only headers and lengths are checked.
@@ -104,32 +111,68 @@ def validate(component: Component, *, decode: bool, progress: Progress) -> Valid
         SetupError: files or packages of the task are missing.
     """
     component.require()
+    made, problems = _made(component)
+    if not made:
+        return Validation(task=component.name, decoded=decode, problems=tuple(problems))
+    loaded = [(task, items) for _, task, items in made]
+    found = examine(component.name, loaded, decode=decode, progress=progress)
+    counts = [
+        Finding(kind="wrong_count", detail=told)
+        for part, _, items in made
+        for told in count_notes(part, items)
+    ]
+    return found.model_copy(
+        update={"problems": (*problems, *found.problems), "remarks": (*counts, *found.remarks)}
+    )
+
+
+def _made(component: Component) -> tuple[list[Made], list[Finding]]:
+    """The task with its items, or else its subsets as far as they can be made; and what cannot be made."""
+    whole = _load(component)
+    if not isinstance(whole, str):
+        return [whole], []
+    apart = {part.name: _load(part) for part in _subsets(component)}
+    made = [one for one in apart.values() if not isinstance(one, str)]
+    told = [f"{name}: {one}" for name, one in apart.items() if isinstance(one, str)]
+    if not told or all(one == whole for one in apart.values()):  # no fault of one subset
+        told = [whole]
+    return made, [Finding(kind="unusable_task", detail=one) for one in told]
+
+
+def _load(component: Component) -> Made | str:
+    """The task with its items, or why it cannot be made."""
     try:
         task: Task = load(component)
-        items = list(task.items())
+        return component, task, list(task.items())
     except Exception as error:  # a task may raise anything; what it says is what is wrong
         known = isinstance(error, SpeechzooError | ItemError)
-        told = str(error) if known else f"{type(error).__name__}: {error}"
-        unusable = Finding(kind="unusable_task", detail=told)
-        return Validation(task=component.name, decoded=decode, problems=(unusable,))
-    found = examine(component.name, task, items, decode=decode, progress=progress)
-    counts = tuple(Finding(kind="wrong_count", detail=told) for told in count_notes(component, items))
-    return found.model_copy(update={"problems": (*counts, *found.problems)})
+        return str(error) if known else f"{type(error).__name__}: {error}"
 
 
-def examine(name: str, task: Task, items: Sequence[Item], *, decode: bool, progress: Progress) -> Validation:
-    """What is wrong with a loaded task's items; the registry is not asked.
+def _subsets(component: Component) -> list[Component]:
+    """What the catalogue finds under ``NAME/SUBSET``; none of a task that has none, or is one."""
+    spec, parameters = component.spec, component.parameters
+    if not isinstance(spec, TaskSpec) or parameters.get("subset"):
+        return []
+    return [
+        replace(component, name=f"{component.name}/{subset}", parameters={**parameters, "subset": subset})
+        for subset in spec.subsets
+    ]
+
+
+def examine(name: str, loaded: Sequence[Loaded], *, decode: bool, progress: Progress) -> Validation:
+    """What is wrong with the items of a loaded task; the registry is not asked.
 
     Args:
         name: of the task.
-        task: it.
-        items: all of them.
+        loaded: it with all of its items, or each of its subsets with its own.
         decode: see `validate`.
         progress: is told how far it is.
     """
+    items = [item for _, own in loaded for item in own]
     faults = [Finding(kind="malformed_item", detail=fault) for item in items if (fault := item_fault(item))]
     sound = [item for item in items if item_fault(item) is None]
-    asked, not_asked = _ask_all(task, sound, progress)
+    asked, not_asked = _ask_all(loaded, progress)
     readable, unreadable, odd = _read_all(asked, decode, progress)
     problems = [
         *([] if items else [Finding(kind="no_items", detail="the task has no items")]),
@@ -142,8 +185,9 @@ def examine(name: str, task: Task, items: Sequence[Item], *, decode: bool, progr
         *_equal_asks(asked, readable),
         *_same_audio(asked, readable, of_one_text=False),
     ]
+    notes = _distinct(getattr(task, "notes", ()) for task, _ in loaded)
     remarks = [
-        *(Finding(kind="note", detail=note) for note in getattr(task, "notes", ())),
+        *(Finding(kind="note", detail=note) for note in notes),
         *_pairs(asked, readable),
         *_same_audio(asked, readable, of_one_text=True),
         *odd,
@@ -153,7 +197,7 @@ def examine(name: str, task: Task, items: Sequence[Item], *, decode: bool, progr
         decoded=decode,
         items=len(items),
         subsets=dict(Counter(str(i.attributes["subset"]) for i in sound if "subset" in i.attributes)),
-        conditions=tuple(task.conditions),
+        conditions=_distinct(task.conditions for task, _ in loaded),
         clips=_facts(list(readable.values())),
         problems=tuple(problems),
         remarks=tuple(remarks),
@@ -164,11 +208,12 @@ Clips = Mapping[Hashable, AudioClip]
 """Clips by where they are, so that a file is read once."""
 
 
-def _ask_all(task: Task, items: Sequence[Item], progress: Progress) -> tuple[list[Asked], list[Finding]]:
-    progress.stage("items", len(items), 0)
+def _ask_all(loaded: Sequence[Loaded], progress: Progress) -> tuple[list[Asked], list[Finding]]:
+    sound = [(task, item) for task, items in loaded for item in items if item_fault(item) is None]
+    progress.stage("items", len(sound), 0)
     asked: list[Asked] = []
     failed: dict[tuple[str, Failure], list[Condition]] = defaultdict(list)
-    for item in items:
+    for task, item in sound:
         for condition in task.conditions:
             ask = ask_one(task, item, condition, all_clips)
             if isinstance(ask, Failure):
@@ -329,6 +374,10 @@ def _is_readable(ask: Ask, readable: Clips) -> bool:
 
 def _content(part: Part) -> Hashable:
     return part if isinstance(part, str) else (part.digest,)
+
+
+def _distinct(groups: Iterable[Iterable[Value]]) -> tuple[Value, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(groups)))
 
 
 def _grouped(pairs: Iterator[tuple[Any, Value]]) -> dict[Any, tuple[Value, ...]]:

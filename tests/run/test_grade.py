@@ -52,7 +52,9 @@ class Grader:
 def graded(outcome: Any, folder: Path) -> GradeRecord:
     task = Grader(outcome)
     items = task.items()
-    plan: Plan = make_plan(ask_all(task, items, task.conditions), items, {"model": task.conditions}, seed=0)
+    plan: Plan = make_plan(
+        ask_all(task, items, task.conditions), items, {"model": task.conditions}, seed=0, priors=["model"]
+    )
     (work,) = (work for work in plan.works if not work.key.variant)
     answer = answer_to_json(ScoreAnswer((ContinuationScore(-1.0, 1),)), folder)
     record = AnswerRecord(key=work.key, basis="b", answer=answer)
@@ -144,7 +146,9 @@ def regraded(answers: dict[str, dict[str, Any]], folder: Path) -> list[GradeReco
     """Every grade with a context that lies in the folder once these answers, by variant, are graded."""
     task = Corrected()
     items = task.items()
-    plan = make_plan(ask_all(task, items, task.conditions), items, {"model": task.conditions}, seed=0)
+    plan = make_plan(
+        ask_all(task, items, task.conditions), items, {"model": task.conditions}, seed=0, priors=["model"]
+    )
     records = {
         work.key: AnswerRecord(key=work.key, basis="b", answer=answers[work.key.variant])
         for work in plan.works
@@ -178,12 +182,18 @@ def test_another_prior_grades_again_and_the_same_does_not(tmp_path: Path) -> Non
     assert grades[0].basis != grades[1].basis
 
 
-def test_only_the_model_has_a_prior(tmp_path: Path) -> None:
-    """Otherwise: the base LLM's score is corrected by another model's."""
-    prior = Key(role="model", item="one", condition=Condition.T2T, variant="prior")
-    record = AnswerRecord(key=prior, basis="b", answer=scored(-5.0, tmp_path))
+def test_each_system_has_its_own_prior(tmp_path: Path) -> None:
+    """Otherwise: the base LLM's score is corrected by another model's, or by none."""
+    keys = [
+        Key(role=role, item="one", condition=Condition.T2T, variant="prior") for role in ("model", "base")
+    ]
+    records = {
+        key: AnswerRecord(key=key, basis="b", answer=scored(-5.0 - place, tmp_path))
+        for place, key in enumerate(keys)
+    }
     found = {
-        role: prior_of(Key(role=role, item="one", condition=Condition.T2T), {prior: record})
+        role: prior_of(Key(role=role, item="one", condition=Condition.T2T), records)
         for role in ("model", "base", "rival")
     }
-    assert found == {"model": record, "base": None, "rival": None}
+    assert found == {"model": records[keys[0]], "base": records[keys[1]], "rival": None}
+    assert all(prior_of(key, records) is None for key in keys)

@@ -33,7 +33,7 @@ def digests() -> dict[Key, str]:
     task = Arithmetic(None, count=ITEMS, poison=-1, penalty=0.0, wording="is")
     conditions = (Condition.S2T, Condition.S2S)
     items = list(task.items())
-    plan = make_plan(ask_all(task, items, conditions), items, {"model": conditions}, seed=0)
+    plan = make_plan(ask_all(task, items, conditions), items, {"model": conditions}, seed=0, priors=["model"])
     return {work.key: work.digest for work in plan.works}
 
 
@@ -59,10 +59,15 @@ def test_killed_twenty_times_it_reports_what_an_undisturbed_run_reports(
     """Otherwise: a crash of the machine costs a run, or worse, silently changes its result."""
 
     def start(*arguments: str) -> subprocess.Popen[bytes]:
-        quiet = subprocess.DEVNULL
-        return subprocess.Popen(command(*arguments), env=instrument, cwd=tmp_path, stdout=quiet, stderr=quiet)
+        pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
+        return subprocess.Popen(command(*arguments), env=instrument, cwd=tmp_path, stdout=pipe, stderr=quiet)
 
-    assert start("whole", "log-whole").wait() == 0
+    def end(process: subprocess.Popen[bytes]) -> int:
+        # Its worker, which has the pipe too, is first done with the batch it was given.
+        process.communicate()
+        return process.returncode
+
+    assert end(start("whole", "log-whole")) == 0
     digest_of = digests()
     answers, log = tmp_path / "killed" / "answers.jsonl", tmp_path / "log-killed"
     chance = random.Random(20)
@@ -76,14 +81,14 @@ def test_killed_twenty_times_it_reports_what_an_undisturbed_run_reports(
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 0.05 if instant else 1.5))
         process.kill()
-        process.wait()
+        end(process)
         assert safe <= {record.key for record in read_lines(answers, AnswerRecord)}, (
             "a finished answer is lost"
         )
         # Items with equal continuations have equal priors: asks are counted, not only told apart.
         open_asks = Counter(digest for key, digest in digest_of.items() if key not in safe)
         assert not Counter(asked(log)[before:]) - open_asks, "a finished ask was computed again"
-    assert start("killed", "log-killed").wait() == 0
+    assert end(start("killed", "log-killed")) == 0
     assert findings(tmp_path / "killed") == findings(tmp_path / "whole")
     keys = [record.key for record in read_lines(answers, AnswerRecord)]
     assert len(keys) == len(set(keys)) == len(digest_of)

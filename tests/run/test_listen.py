@@ -47,11 +47,12 @@ def run(
     folder: Path,
     transcriber: Component | None,
     conditions: tuple[Condition, ...] | None = (Condition.T2T, Condition.S2T),
+    **settings: object,
 ) -> tuple[Results, Told]:
     catalogue, told = open_catalogue(), Told()
     request = Request(
         systems={"model": catalogue.model("instrument")},
-        task=catalogue.task("arithmetic", {"count": str(COUNT)}),
+        task=catalogue.task("arithmetic", {"count": COUNT, **settings}),
         transcriber=transcriber,
         conditions=conditions,
         out=folder,
@@ -91,8 +92,24 @@ def test_it_decides_no_score(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (tmp_path / "run" / "answers.jsonl").read_bytes() == answers
     assert (tmp_path / "run" / "grades.jsonl").read_bytes() == grades
-    again, _ = run(tmp_path / "run", None)
-    assert again.audio_wer == {} and again.run.transcriber is None
+
+
+def test_what_was_heard_stays_when_no_transcriber_is_asked_for(tmp_path: Path) -> None:
+    """Otherwise: a run that is taken up again loses what a recogniser listened to for hours."""
+    listened, _ = run(tmp_path / "run", ears(), count=20)
+    again, _ = run(tmp_path / "run", None, count=25)
+    assert again.run.transcriber == listened.run.transcriber is not None
+    assert again.audio_wer == listened.audio_wer and len(again.items) == 25
+    other, _ = run(tmp_path / "run", ears(fault="fail"), count=25)
+    assert other.run.transcriber is not None and other.run.transcriber["parameters"]["fault"] == "fail"
+    assert set(other.audio_wer) < set(other.items) and set(other.audio_wer.values()) == {0.0}
+
+
+def test_what_was_heard_of_other_clips_is_not_kept(tmp_path: Path) -> None:
+    """Otherwise: items that are recorded anew are sorted by how hard the old recordings were."""
+    run(tmp_path / "run", ears())
+    again, _ = run(tmp_path / "run", None, wording="makes")
+    assert again.audio_wer == {} and not (tmp_path / "run" / "transcripts.jsonl").exists()
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("fail", "unclear"), ("raise", "model_error")])

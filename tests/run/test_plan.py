@@ -1,5 +1,6 @@
 """The plan: stable, complete, packed to a budget, honest about what cannot be asked."""
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -7,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechzoo import AudioClip, Capability, Condition, Item, ItemError, ScoreAsk, raw
+from speechzoo import AudioClip, Capability, Condition, Item, ItemError, ReplyAsk, ScoreAsk, raw, user
 from speechzoo.asks import MultiScoreAsk, continuations_of, dialogue_of
 from speechzoo.dialogue import clips_of
 from speechzoo.errors import SpeechzooError
 from speechzoo.run.plan import Plan, Work, ask_all, choose_items, clips_in_memory, lacking, make_plan, pack
-from speechzoo.run.records import Key
+from speechzoo.run.records import Key, Role
 from speechzoo.task import Metric
 
 
@@ -39,7 +40,9 @@ class Sums:
 
 def plan_of(task: Sums) -> Plan:
     items = task.items()
-    return make_plan(ask_all(task, items, task.conditions), items, {"model": task.conditions}, seed=0)
+    return make_plan(
+        ask_all(task, items, task.conditions), items, {"model": task.conditions}, seed=0, priors=["model"]
+    )
 
 
 @pytest.fixture
@@ -86,6 +89,18 @@ def test_the_prior_has_no_context(instrument: object, sums: Sums) -> None:
     # Under speech there is none for the item that cannot be asked there.
     assert Counter(w.key.condition for w in priors) == {Condition.T2T: 12, Condition.S2T: 11}
     assert all(w.ask == ScoreAsk((), (" a", " b")) for w in priors)
+
+
+def test_every_system_that_can_has_a_prior_of_its_own(instrument: object, sums: Sums) -> None:
+    """Otherwise: a score corrected for the endings' own likelihood cannot be had of the base or a rival."""
+    items = sums.items()
+    asks = ask_all(sums, items, sums.conditions)
+    systems: dict[Role, tuple[Condition, ...]] = {
+        "model": sums.conditions, "base": (Condition.T2T,), "rival": sums.conditions
+    }  # fmt: skip
+    plan = make_plan(asks, items, systems, seed=0, priors=["base", "rival"])
+    priors = Counter((w.key.role, w.key.condition) for w in plan.works if w.key.variant == "prior")
+    assert priors == {("base", "t2t"): 12, ("rival", "t2t"): 12, ("rival", "s2t"): 11}
 
 
 def test_items_that_share_a_recording_are_not_swapped_with_it(instrument: object, tmp_path: Path) -> None:
@@ -135,7 +150,9 @@ class SpokenEnds:
 
 def plan_of_speech(task: SpokenEnds) -> Plan:
     items = task.items()
-    return make_plan(ask_all(task, items, task.conditions), items, {"model": task.conditions}, seed=0)
+    return make_plan(
+        ask_all(task, items, task.conditions), items, {"model": task.conditions}, seed=0, priors=["model"]
+    )
 
 
 def test_spoken_endings_are_counted_kept_and_shown(instrument: object) -> None:
@@ -150,6 +167,27 @@ def test_spoken_endings_are_counted_kept_and_shown(instrument: object) -> None:
     shown = plan.shown[1].asks[Condition.S2T]
     assert shown.spoken_continuations == tuple(f"audio/{clip.digest}.flac" for clip in ends)
     assert shown.continuations == ("a tone", "a tone") and len(shown.clips) == 2
+
+
+class Lengths(SpokenEnds):
+    """One item of two contexts, or one of two clips that are both heard."""
+
+    def items(self) -> list[Item]:
+        return [Item("contexts", {}), Item("score", {}), Item("reply", {})]
+
+    def ask(self, item: Item, condition: Condition) -> MultiScoreAsk | ScoreAsk | ReplyAsk:  # type: ignore[override]
+        from speechzoo_instrument_parts import tone
+
+        short, long = tone(0.1, seconds=0.5), tone(0.2, seconds=0.75)
+        if item.id == "contexts":
+            return MultiScoreAsk((ScoreAsk(raw(short), (" a",)), ScoreAsk(raw(long), (" b",))))
+        return ScoreAsk(raw(short, long), (" a",)) if item.id == "score" else ReplyAsk((user(short, long),))
+
+
+def test_an_item_is_as_long_as_what_is_heard_at_once(instrument: object) -> None:
+    """Otherwise: two renderings of one story count as a story of twice the length."""
+    shown = {item.id: item.asks[Condition.S2T].seconds for item in plan_of_speech(Lengths()).shown}
+    assert shown == {"contexts": 0.75, "score": 1.25, "reply": 1.25}
 
 
 def test_a_broken_ending_is_found_before_a_model_is_loaded(instrument: object, tmp_path: Path) -> None:
@@ -210,7 +248,9 @@ def test_clips_from_memory_are_found_to_be_kept(instrument: object, sums: Sums) 
 
     task = Arithmetic(None, count=3, poison=-1, penalty=0.0, wording="is")
     items = list(task.items())
-    plan = make_plan(ask_all(task, items, [Condition.S2T]), items, {"model": [Condition.S2T]}, seed=0)
+    plan = make_plan(
+        ask_all(task, items, [Condition.S2T]), items, {"model": [Condition.S2T]}, seed=0, priors=["model"]
+    )
     kept = {clip.digest for clip in clips_in_memory(plan)}
     shown = {path for item in plan.shown for path in item.asks[Condition.S2T].clips}
     assert shown == {f"audio/{digest}.flac" for digest in kept} and len(shown) == 3
@@ -241,6 +281,15 @@ def test_duplicate_ids_are_refused() -> None:
         choose_items([Item("x", {}), Item("y", {}), Item("x", {})], None, seed=0)
 
 
+def work(number: int, *, context: str, cost: int) -> Work:
+    key = Key(role="model", item=str(number), condition=Condition.T2T)
+    return Work(key, ScoreAsk(raw("x"), ("y",)), digest=str(number), context=context, cost=cost)
+
+
+def total(works: list[Work]) -> int:
+    return sum(work.cost for work in works)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(1, 50)), min_size=1, max_size=40),
     st.integers(1, 120),
@@ -249,20 +298,31 @@ def test_packing_loses_nothing_and_keeps_contexts_together(
     shapes: list[tuple[int, int]], budget: int
 ) -> None:
     """Otherwise: asks vanish between plan and worker, or one audio is encoded twice."""
-    works = [
-        Work(
-            Key(role="model", item=str(n), condition=Condition.T2T),
-            ScoreAsk(raw("x"), ("y",)),
-            digest=str(n),
-            context=str(context),
-            cost=cost,
-        )
-        for n, (context, cost) in enumerate(shapes)
-    ]
+    works = [work(n, context=str(context), cost=cost) for n, (context, cost) in enumerate(shapes)]
     batches = pack(works, budget)
     assert sorted(w.digest for b in batches for w in b) == sorted(w.digest for w in works)
-    home: dict[str, int] = {}
-    for number, batch in enumerate(batches):
-        contexts = {w.context for w in batch}
-        assert sum(w.cost for w in batch) <= budget or len(contexts) == 1
-        assert all(home.setdefault(context, number) == number for context in contexts)
+    assert all(total(batch) <= budget or len(batch) == 1 for batch in batches)
+    for context in {w.context for w in works}:
+        homes = [batch for batch in batches if any(w.context == context for w in batch)]
+        whole = total([w for w in works if w.context == context])
+        # Two pieces of one context that follow each other would not have fitted into one batch.
+        assert len(homes) == 1 if whole <= budget else len(homes) <= 2 * whole // budget + 1
+
+
+def test_thousands_of_asks_without_a_context_are_many_batches() -> None:
+    """Otherwise: all asks for a prior are one batch, which outlasts its time limit and is lost in a crash."""
+    works = [work(n, context="none", cost=n % 40 + 1) for n in range(5_000)]
+    batches = pack([*works, work(-1, context="long", cost=3_000)], 2_048)
+    assert [w.digest for w in batches[0]] == ["-1"]
+    assert all(total(batch) <= 2_048 for batch in batches[1:])
+    assert len(batches) <= 1 + 1.1 * total(works) / 2_048
+    sizes = [total(batch) for batch in batches]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_packing_a_large_run_takes_no_time() -> None:
+    """Otherwise: a run of a hundred thousand asks starts with minutes of waiting."""
+    works = [work(n, context="none" if n % 2 else str(n // 6), cost=n % 40 + 1) for n in range(100_000)]
+    began = time.process_time()
+    pack(works, 2_048)
+    assert time.process_time() - began < 5

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from speechzoo import Condition, Failure, Item, TaskSpec
+from speechzoo import Capability, Condition, Failure, Item, SpeechzooError, TaskSpec
 from speechzoo.catalogue import open_catalogue
 from speechzoo.loading import Component
 from speechzoo.registry import DataEntry
@@ -64,6 +65,27 @@ def test_a_task_s_notes_reach_the_run(instrument: dict[str, str], tmp_path: Path
         request_of(tmp_path / "run", settings={"note": remark}), open_catalogue().plugins, Silent(), InProcess
     )
     assert remark in json.loads((tmp_path / "run" / "run.json").read_text())["notes"]
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_a_base_that_scores_under_text_has_a_prior(
+    instrument: dict[str, str], tmp_path: Path, able: bool
+) -> None:
+    """Otherwise: what is lost by unconditional scores is empty, or a system is asked what it cannot do."""
+    whole = request_of(tmp_path / "run", conditions=(Condition.T2T, Condition.S2T))
+    model = whole.systems["model"]
+    ears_only = replace(model.spec, capabilities=frozenset(Capability) - {Capability.SCORE_UNDER_TEXT})
+    rival = model if able else replace(model, spec=ears_only)
+    request = replace(whole, systems={"model": model, "base": model, "rival": rival})
+    if not able:
+        with pytest.raises(SpeechzooError, match="t2t cannot be asked"):
+            evaluate(request, open_catalogue().plugins, Silent(), InProcess)
+        request = replace(request, conditions=(Condition.S2T,))
+    evaluate(request, open_catalogue().plugins, Silent(), InProcess)
+    results = read_results(tmp_path / "run").results.values()
+    priors = {(r.key.role, str(r.key.condition)) for r in results if r.key.variant == "prior"}
+    everyone = {("model", "t2t"), ("model", "s2t"), ("base", "t2t"), ("rival", "t2t"), ("rival", "s2t")}
+    assert priors == (everyone if able else {("model", "s2t")})
 
 
 def data(**expected: int | tuple[int, ...]) -> Component:
