@@ -1,0 +1,1 @@
+"""Adapters for the speech LLMs that transformers brings."""
