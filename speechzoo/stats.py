@@ -53,7 +53,7 @@ def mcnemar(lost: int, gained: int) -> float:
 
 
 def sign_flip(differences: ArrayLike, clusters: ArrayLike, *, seed: int, draws: int = RESAMPLES) -> float:
-    """Two-sided p of the sum of paired differences where clusters, rather than items, are independent.
+    """Two-sided p of the sum of paired differences, of which whole clusters are independent.
 
     If nothing differs, a cluster's summed difference is as likely with either sign. p is the probability
     of a sum at least as far from 0 as the observed one: exact where the sums are multiples of one unit, as
@@ -165,16 +165,13 @@ class Bootstrap:
             return _NAN
         return float(np.nanstd(self.draws[:, first] - self.draws[:, second], ddof=1))
 
-    def retention(self, first: int, second: int, chance: float) -> Estimate | None:
+    def retention(self, first: int, second: int, chance: float) -> Estimate:
         """What ``second`` keeps of ``first``'s margin over chance: (second - chance) / (first - chance).
 
-        None unless ``first`` differs from chance by more than its interval: a ratio to a margin
-        that may be 0 says nothing. The few resamples in which the margin changes sign are left out.
+        Only for a ``first`` that clearly differs from chance: a ratio to a margin that may be 0 says
+        nothing. The few resamples in which the margin changes sign are left out.
         """
         margin = self.means[first] - chance
-        reference = self.mean(first)
-        if margin == 0 or reference.low <= chance <= reference.high:
-            return None
         kept = (self.draws[:, first] - chance) * np.sign(margin) > 0
         draws = self.draws[kept]
         ratios = (draws[:, second] - chance) / (draws[:, first] - chance)
@@ -201,15 +198,24 @@ def bootstrap(
         resamples: how many.
     """
     value, weight = np.asarray(values, float), np.asarray(weights, float)
+    scale = np.array([magnitude(arm) for arm in value])
     names, cluster = np.unique(np.asarray(clusters), return_inverse=True)
-    columns = [*(value * weight), *weight]
+    columns = [*(value / scale[:, None] * weight), *weight]
     sums = np.stack([np.bincount(cluster, column, len(names)).astype(float) for column in columns], axis=1)
     drawn = _resampled_sums(sums, resamples, seed)
     arms = len(value)
     totals = sums.sum(axis=0)
     with np.errstate(invalid="ignore"):  # a resample of weightless clusters only is NaN, and left out
-        draws = drawn[:, :arms] / drawn[:, arms:]
-    return Bootstrap(totals[:arms] / totals[arms:], draws, np.count_nonzero(sums[:, arms:], axis=0))
+        draws = drawn[:, :arms] / drawn[:, arms:] * scale
+    return Bootstrap(totals[:arms] / totals[arms:] * scale, draws, np.count_nonzero(sums[:, arms:], axis=0))
+
+
+def magnitude(values: Floats) -> float:
+    """The power of two below the largest of the values, which no sum of values divided by it overflows.
+
+    Nothing is lost in dividing by it, which changes no digit.
+    """
+    return float(np.exp2(np.frexp(np.abs(values).max())[1] - 1))
 
 
 def _resampled_sums(sums: Floats, resamples: int, seed: int) -> Floats:

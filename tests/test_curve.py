@@ -1,6 +1,7 @@
 """Many checkpoints of one training: which folders they are, their runs, and the curve over steps."""
 
 import html
+import io
 import json
 import os
 import re
@@ -13,13 +14,16 @@ from typing import Any
 
 import jsonschema
 import pytest
+from rich.console import Console
 
+from speechzoo.asks import Failure
 from speechzoo.cli.checkpoints import LAST_NUMBER, find_checkpoints, usual_folder
 from speechzoo.cli.wanted import Wanted
 from speechzoo.errors import SetupError, SpeechzooError
 from speechzoo.gap import degradation
 from speechzoo.gap.curve import Curve, curve
 from speechzoo.report.curve import render
+from speechzoo.report.curve_tables import print_curve
 from speechzoo.run.records import Key, Result, Results
 from tests.report.factory import S, T, item, results, scored, valued
 
@@ -403,8 +407,49 @@ def test_items_that_share_material_are_tested_by_cluster() -> None:
     """Otherwise: twins count as independent evidence for the drop, too."""
     runs = {1: run(1, right=(20, 10), cluster=2), 2: run(2, right=(38, 11), cluster=2)}
     line = curve(runs, {}, "t").lines[0]
-    assert all(test.p_clustered is not None for test in line.last_against_first)
-    assert "clustered p" in curve(runs, {}, "t").notes[0]
+    assert all(test.p_flip is not None for test in line.last_against_first)
+    assert "sign-flip p" in curve(runs, {}, "t").notes[0]
+
+
+def test_checkpoints_are_tested_on_what_their_items_weigh() -> None:
+    """Otherwise: many light items call a checkpoint better that is worse."""
+    runs = {}
+    for step, first in ((1, 1.0), (2, 0.0)):
+        made: dict[Key, Result] = {}
+        for place in range(60):
+            value = first if place < 5 else 1 - first if place < 20 else 1.0
+            made |= valued(T, {f"i{place}": value}, weight=30.0 if place < 5 else 1.0)
+        runs[step] = results([item(f"i{place}") for place in range(60)], made)
+    found = curve(runs, {}, "t")
+    (test,) = found.lines[0].last_against_first
+    assert test.p < 0.05 < test.p_holm == test.p_flip
+    assert test.verdict == "not settled"
+    assert "sign-flip p" in found.notes[0]
+
+
+def test_a_table_names_the_checkpoints_that_it_compares() -> None:
+    """Otherwise: a stage that failed at the last checkpoint is said to be compared there."""
+    failed = run(3)
+    deaf = {
+        key: replace(one, outcome=Failure("deaf", ""))
+        for key, one in failed.results.items()
+        if key.condition == "s2t"
+    }
+    runs = {
+        1: run(1, right=(20, 10)),
+        2: run(2, right=(36, 9)),
+        3: replace(failed, results={**failed.results, **deaf}),
+    }
+    out = io.StringIO()
+    print_curve(curve(runs, {}, "t"), Console(file=out, width=80))
+    whole, _, rest = out.getvalue().partition("step 3 against step 1")
+    assert whole and rest
+    of_text, _, of_speech = rest.partition("step 2 against step 1")
+    rows = [
+        [line.split()[0] for line in part.splitlines() if line[:2] in ("T ", "S ", "dr")]
+        for part in (of_text, of_speech)
+    ]
+    assert rows == [["T"], ["S", "drop"]]
 
 
 def test_the_drop_is_weighted_as_the_stages_are() -> None:
@@ -449,7 +494,10 @@ def test_a_traceback_is_told_by_its_ends() -> None:
 def test_the_json_keeps_to_its_schema(series: tuple[Path, str, str]) -> None:
     """Otherwise: whoever plots the curve elsewhere reads something else than is promised."""
     text = (series[0] / "series" / "curve.json").read_text()
-    jsonschema.validate(json.loads(text), Curve.model_json_schema(mode="serialization"))
+    schema = Curve.model_json_schema(mode="serialization")
+    jsonschema.validate(json.loads(text), schema)
+    published = Path(__file__).parents[1] / "docs" / "curve.schema.json"
+    assert json.loads(published.read_text()) == json.loads(json.dumps(schema))
     assert Curve.model_validate_json(text).model_dump_json(indent=1) + "\n" == text
 
 

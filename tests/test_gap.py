@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
 
 from speechzoo.asks import Failure, ReplyAnswer
 from speechzoo.errors import SpeechzooError
 from speechzoo.gap import compare, degradation
 from speechzoo.gap.findings import Breakdown, MetricRow, Report, Stage, Step
+from speechzoo.gap.wording import number
 from speechzoo.registry import Published
 from speechzoo.run.records import Key
 from speechzoo.specs import Condition
@@ -104,6 +108,21 @@ def test_what_is_kept_is_held_against_the_chance_of_the_items_themselves() -> No
     ).retention
     assert kept is not None
     assert kept.value == pytest.approx((0.6 - 0.375) / (0.8 - 0.375))
+
+
+def test_nothing_is_kept_of_a_value_whose_printed_interval_holds_chance() -> None:
+    """Otherwise: a share of chance is printed as what a model keeps."""
+    small = degradation(results(map(item, names(13)), scored(T, some(13, 10)), scored(S, some(13, 9))))
+    printed_interval = stage_of(small, "T").estimate
+    assert printed_interval is not None and printed_interval.low is not None
+    assert printed_interval.low < 0.5
+    assert small.steps[0].retention is None
+    level = degradation(results(map(item, names(100)), scored(T, some(100, 60)), scored(S, some(100, 50))))
+    assert level.steps[0].retention is not None
+    chance = level.metric.model_copy(update={"chance": 0.52})
+    run = run_file(metrics=[chance])
+    near = results(map(item, names(100)), scored(T, some(100, 60)), scored(S, some(100, 50)), run=run)
+    assert degradation(near).steps[0].retention is None
 
 
 def test_a_gain_is_no_loss() -> None:
@@ -223,13 +242,90 @@ def test_items_that_share_material_are_judged_by_the_clustered_p() -> None:
     }
     step = degradation(results(items, scored(T, some(80, 80)), scored(S, speech))).steps[0]
     assert step.p < 1e-9
-    assert step.p_clustered == pytest.approx(2 / 2**5, abs=0.01)
+    assert step.p_flip == pytest.approx(2 / 2**5, abs=0.01)
     assert step.loss.low is not None and step.loss.low > 0
     assert not step.clear
-    assert step.verdict.startswith("not settled: down 62.5 points, but clustered p = 0.0")
+    assert step.verdict.startswith("not settled: down 62.5 points, but sign-flip p = 0.0")
     alone = degradation(results(map(item, names(80)), scored(T, some(80, 80)), scored(S, speech))).steps[0]
-    assert alone.p_clustered is None
+    assert alone.p_flip is None
     assert alone.clear
+
+
+def weighed(changes: list[tuple[int, float, float]], unchanged: int) -> Report:
+    """Counts of items, their weight, and what speech makes of them; the unchanged ones weigh 1."""
+    text: dict[Key, Any] = {}
+    speech: dict[Key, Any] = {}
+    place = 0
+    for count, weight, after in [*changes, (unchanged, 1.0, 0.5)]:
+        for own in range(place, place + count):
+            before = 0.5 if after == 0.5 else 1 - after
+            text |= valued(T, {f"i{own:03d}": before}, weight)
+            speech |= valued(S, {f"i{own:03d}": after}, weight)
+        place += count
+    return degradation(results(map(item, names(place)), text, speech))
+
+
+def test_a_loss_rests_on_a_test_of_that_loss() -> None:
+    """Otherwise: "loses" stands beside a p of the many light items that were gained."""
+    step = weighed([(40, 3.0, 0.0), (70, 1.0, 1.0)], 1_800).steps[0]
+    assert (step.lost, step.gained) == (40, 70)
+    assert step.p == pytest.approx(0.0054, abs=1e-4), "in favour of a gain"
+    assert step.p_flip is not None
+    # Sum 3 * 40 - 70 = 50 against a variance of 9 * 40 + 70; its values lie 2 apart.
+    assert step.p_flip == pytest.approx(2 * norm.sf((50 - 1) / math.sqrt(430)), abs=1e-3)
+    assert step.verdict.startswith("loses 2.5 points")
+    few = weighed([(5, 30.0, 0.0), (20, 1.0, 1.0)], 100).steps[0]
+    assert few.p < 0.05 and few.loss.low is not None and few.loss.low > 0
+    assert few.p_flip == pytest.approx(2 / 2**5)
+    assert not few.clear and few.verdict.endswith("but sign-flip p = 0.062")
+    halves = degradation(
+        results(
+            map(item, names(30)),
+            valued(T, dict.fromkeys(names(30), 1.0)),
+            valued(S, {name: 0.5 if place < 9 else 1.0 for place, name in enumerate(names(30))}),
+        )
+    ).steps[0]
+    assert halves.p_flip == pytest.approx(2 / 2**9)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 1.0]), st.sampled_from([1.0, 3.0])),
+        min_size=2,
+        max_size=30,
+    )
+)
+def test_the_test_points_the_way_the_claim_does(drawn: list[tuple[float, float, float]]) -> None:
+    """Otherwise: a gain is called a loss because other items outnumber the heavy ones."""
+    stages: list[dict[Key, Any]] = [{}, {}]
+    for place, (before, after, weight) in enumerate(drawn):
+        for made, value, stage in zip(stages, (before, after), (T, S), strict=True):
+            made |= valued(stage, {f"i{place:03d}": value}, weight)
+    step = degradation(results(map(item, names(len(drawn))), *stages)).steps[0]
+    total = sum(weight * (before - after) for before, after, weight in drawn)
+    assert step.loss.value == pytest.approx(total / sum(weight for *_, weight in drawn), abs=1e-12)
+    if step.p_flip is None:
+        assert (step.lost > step.gained) == (total > 0)
+    if step.clear:
+        assert step.verdict.startswith("loses" if total > 0 else "gains")
+
+
+@pytest.mark.filterwarnings("error")
+def test_huge_values_are_written_in_short() -> None:
+    """Otherwise: one diverged item fills the terminal with three hundred digits."""
+    metrics = [ACCURACY, ERROR_RATE]
+    own = {"i000": 1e308, "i001": 2.0, "i002": 1e308}
+    stages = [with_values(scored(stage, some(3, 3)), "error_rate", own) for stage in (T, S)]
+    report = degradation(results(map(item, names(3)), *stages, run=run_file(metrics=metrics)))
+    value = metric_of(report, "error_rate").values["S"]
+    assert value.value == pytest.approx(2 / 3 * 1e308)
+    assert number(value.value, percent=False) == "6.667e+307"
+    assert number(-2.5e7, percent=False, signed=True) == "-2.5e+07"
+    assert number(999_999.0, percent=False) == "999999.00"
+    losses = [valued(stage, own, metric="error_rate") for stage in (T, S)]
+    alone = degradation(results(map(item, names(3)), *losses, run=run_file(metrics=[ERROR_RATE])))
+    assert alone.steps[0].loss.value == 0
 
 
 def test_fractional_values_are_weighted_and_clustered() -> None:
@@ -348,9 +444,40 @@ def test_subsets_come_first_each_with_its_full_row() -> None:
     assert last.retention is not None and last.retention.value == pytest.approx(-1)
     assert last.values["S"].value == 0
     assert last.values["S"].high == pytest.approx(0.1135, abs=1e-3), "by Wilson, as the stages are"
+    assert all(group.prior is None and group.smallest_loss is None for group in report.breakdowns[1].groups)
     assert report.notes[0].startswith(
         "Values over all items pool 3 subsets, weighted by comparisons (s0 30, s1 30, s2 30)"
     )
+
+
+def test_each_subset_has_its_prior_and_its_power() -> None:
+    """Otherwise: a subset whose answers give it away hides behind another, as one too small does."""
+    items = [
+        item(name, subset="short" if i % 4 else "long", voice=f"v{i % 2}") for i, name in enumerate(names(80))
+    ]
+    given_away = {name: 1.0 if place % 8 else -1.0 for place, name in enumerate(names(80))} | {
+        "i079": "too_long"
+    }
+    heard = {name: -1.0 if place % 5 == 0 else 1.0 for place, name in enumerate(names(80))}
+    stages = (scored(T, some(80, 80)), scored(S, heard), scored(T, given_away, "prior"))
+    report = degradation(results(items, *stages))
+    long, short = report.breakdowns[0].groups
+    assert long.prior is not None and long.prior.value == 0.5
+    assert short.prior is not None and short.prior.value == 1.0
+    assert report.prior is not None and long.prior.value < report.prior.estimate.value < 1.0
+    assert long.smallest_loss is not None and short.smallest_loss is not None
+    assert long.smallest_loss > 1.5 * short.smallest_loss
+    assert short.items_for_point == pytest.approx(60 * (short.smallest_loss / 0.01) ** 2, abs=1)
+    assert all(group.prior is None and group.smallest_loss is None for group in report.breakdowns[1].groups)
+
+
+def test_a_subset_that_is_named_by_a_number_is_one() -> None:
+    """Otherwise: subsets 1 to 9 are thrown together to three ranges, without their priors."""
+    items = [item(name, subset=place % 9 + 0.0) for place, name in enumerate(names(90))]
+    report = degradation(results(items, scored(T, some(90, 90)), scored(T, some(90, 90), "prior")))
+    groups = report.breakdowns[0].groups
+    assert [group.label for group in groups] == [f"{place}.0" for place in range(9)]
+    assert all(group.prior is not None for group in groups)
 
 
 def test_an_attribute_with_a_value_for_nearly_every_item_is_no_breakdown() -> None:
@@ -377,7 +504,11 @@ def test_every_task_is_broken_down_by_seconds_of_speech() -> None:
     groups = breakdown_of(report, "seconds of speech").groups
     assert [group.items for group in groups] == [10, 10, 10]
     assert [group.values["S"].value for group in groups] == [1.0, 1.0, 0.0]
-    assert groups[2].label.startswith("over 21")
+    assert [group.label for group in groups] == ["up to 11.67", "11.67 to 21.33", "over 21.33"]
+    fine = [with_seconds(item(name), 6 + place / 37) for place, name in enumerate(names(30))]
+    report = degradation(results(fine, scored(T, some(30, 30)), scored(S, some(30, 20))))
+    labels = [group.label for group in breakdown_of(report, "seconds of speech").groups]
+    assert labels == ["up to 6.26", "6.26 to 6.52", "over 6.52"]
     text_only = degradation(results(items, scored(T0, some(30, 30)), scored(T, some(30, 20))))
     assert text_only.breakdowns == ()
 
@@ -391,10 +522,11 @@ def test_word_errors_say_whose_they_are() -> None:
     assert [(group.label, group.items) for group in found.groups] == [("0 %", 10), ("over 30 %", 10)]
     own = {name: [0.0, 0.05][place % 2] for place, name in enumerate(names(20))}
     heard = results(map(item, names(20)), stages[0], scored(S, some(20, 10), wers=own))
-    found = breakdown_of(
-        degradation(replace(heard, audio_wer=rates)), "word error rate of what the model heard"
-    )
-    assert [group.label for group in found.groups] == ["0 %", "up to 10 %"], "its own ears come first"
+    both = degradation(replace(heard, audio_wer=rates)).breakdowns
+    assert [(own.name.split(" of ")[1], [group.label for group in own.groups]) for own in both] == [
+        ("what the model heard", ["0 %", "up to 10 %"]),
+        ("the run's transcriber", ["0 %", "over 30 %"]),
+    ]
 
 
 def test_speech_continuations_are_a_family_of_their_own() -> None:
@@ -490,6 +622,16 @@ def test_published_values_stand_beside_the_same_measured_here() -> None:
     assert found["stories", Condition.T2T].measured[0].system == "tiny-lm"
     assert found["", Condition.S2T].measured[0].estimate == stage_of(report, "S").estimate
     assert found["stories", Condition.S2T].published[0].value == 0.796
+    assert {table.options for table in report.published} == {""}
+
+
+def test_published_tables_name_the_options_that_were_changed() -> None:
+    """Otherwise: a four-way figure stands beside pairwise ones as if they were alike."""
+    run = run_file()
+    changed = {"cmmlu_metric": "four_way", "chat_wrap": True}
+    task = run.task.model_copy(update={"published": (printed(Condition.T2T, 0.7),), "changed": changed})
+    made = results(map(item, names(10)), scored(T, some(10, 9)), run=run.model_copy(update={"task": task}))
+    assert degradation(made).published[0].options == "cmmlu_metric=four_way, chat_wrap=true"
 
 
 def test_a_part_of_a_task_is_not_held_against_the_whole() -> None:
@@ -671,6 +813,52 @@ def test_models_are_compared_over_common_items() -> None:
     assert comparison.notes == ()
 
 
+def test_models_are_compared_in_each_subset_too() -> None:
+    """Otherwise: who is better at stories hides behind who is better at choices."""
+    items = [item(name, subset="choices" if i % 2 else "stories") for i, name in enumerate(names(80))]
+    stories = {name: -1.0 if place % 2 == 0 and place < 40 else 1.0 for place, name in enumerate(names(80))}
+    one = results(items, scored(T, some(80, 80)))
+    two = with_model_name(results(items, scored(T, stories | {"i079": "too_long"})), "other", "two")
+    comparison = compare([one, two])
+    assert [(table.subset, table.items) for table in comparison.tables] == [
+        ("", 79),
+        ("choices", 39),
+        ("stories", 40),
+    ]
+    whole, choices, of_stories = (table.pairs[0] for table in comparison.tables)
+    assert (whole.lead.value, choices.lead.value, of_stories.lead.value) == (
+        pytest.approx(20 / 79),
+        0,
+        pytest.approx(20 / 40),
+    )
+    assert of_stories.p_holm == pytest.approx(3 * 2 / 2**20), "of all three tests"
+    assert whole.p_holm == of_stories.p_holm
+    assert [entry.planned for entry in comparison.tables[1].entries] == [40, 40]
+    assert comparison.notes == (
+        "t2t: Values over all items pool 2 subsets, weighted by comparisons (stories 40, choices 39); "
+        "each subset alone has tables of its own.",
+    )
+    silent = {name: "crashed" if place % 2 else 1.0 for place, name in enumerate(names(80))}
+    half = compare([one, with_model_name(results(items, scored(T, silent)), "half", "half")])
+    assert half.warnings == ("t2t, choices: half has no valid item and is left out.",)
+
+
+def test_models_are_tested_on_what_their_items_weigh() -> None:
+    """Otherwise: many light items settle a lead that the heavy ones decide."""
+    items = [item(name) for name in names(60)]
+    runs = []
+    for name, first in (("a", 1.0), ("b", 0.0)):
+        heavy = valued(T, dict.fromkeys(names(5), first), 30.0)
+        light = valued(T, dict.fromkeys(names(20)[5:], 1 - first))
+        rest = valued(T, dict.fromkeys(names(60)[20:], 1.0))
+        runs.append(with_model_name(results(items, heavy, light, rest), name, name))
+    comparison = compare(runs)
+    pair = comparison.tables[0].pairs[0]
+    assert pair.p < 0.05 < pair.p_holm == pair.p_flip
+    assert not pair.clear
+    assert "sign-flip p" in comparison.notes[0]
+
+
 def test_a_lead_is_settled_only_after_adjustment_for_all_tests() -> None:
     """Otherwise: with enough models side by side one is better than another by chance."""
     items = [item(name) for name in names(20)]
@@ -694,9 +882,9 @@ def test_models_are_judged_by_clusters_where_items_share_material() -> None:
     one = results(items, scored(T, some(80, 80)))
     comparison = compare([one, with_model_name(results(items, scored(T, worse)), "other", "two")])
     pair = comparison.tables[0].pairs[0]
-    assert pair.p < 1e-9 < 0.05 < pair.p_holm == pair.p_clustered
+    assert pair.p < 1e-9 < 0.05 < pair.p_holm == pair.p_flip
     assert not pair.clear
-    assert comparison.notes[0].startswith("Exact p takes items as independent")
+    assert comparison.notes[0].startswith("Exact p counts items as independent")
 
 
 def test_runs_of_other_data_are_not_compared() -> None:

@@ -1,14 +1,15 @@
 """Several runs of one task: who is better under each condition, and how sure that is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from speechzoo import stats
 from speechzoo.errors import SpeechzooError
+from speechzoo.gap.breakdowns import pooled_note, subset_items, subsets
 from speechzoo.gap.findings import Comparison, ConditionTable, Entry, Pair
 from speechzoo.gap.sample import Sample, common_items, sample
 from speechzoo.gap.stages import Measured, measured
-from speechzoo.gap.wording import deciding, is_clear, is_percentage, pair_verdict
+from speechzoo.gap.wording import FLIP_NOTE, deciding, is_clear, is_percentage, pair_verdict
 from speechzoo.run.records import Results, TaskInfo
 from speechzoo.specs import Condition
 
@@ -16,7 +17,7 @@ Runs = dict[str, Results]
 
 
 def compare(reports: list[Results]) -> Comparison:
-    """The models of several runs over the items valid in all of them, condition by condition.
+    """The models of several runs over the items valid in all of them, by condition and subset.
 
     Raises:
         SpeechzooError: fewer than two runs, or they are not of the same task and data.
@@ -30,18 +31,24 @@ def compare(reports: list[Results]) -> Comparison:
     stages = {name: _of_model(run) for name, run in runs.items()}
     tables: list[ConditionTable] = []
     warnings: list[str] = []
+    notes: list[str] = []
     for condition in Condition:
         asked = {name: own[condition] for name, own in stages.items() if condition in own}
-        table, told = _table(condition, asked, reports[0])
-        tables += [table] if table else []
-        warnings += told
+        for subset in ("", *subsets(reports[0])):
+            chosen = {name: _only(own, runs[name], subset) for name, own in asked.items()}
+            shared = _shared(chosen, reports[0])
+            where = f"{condition}, {subset}" if subset else str(condition)
+            warnings += _warnings(where, chosen, shared)
+            tables += [_table(condition, subset, chosen, shared)] if shared else []
+            pooled = pooled_note(reports[0], shared, "has tables of its own")
+            notes += [f"{condition}: {pooled}"] if pooled else []
     return Comparison(
         task=str(task.identity.get("name", "a task")),
         metric=task.metrics[0],
         percent=is_percentage(task.metrics[0]),
         signatures={name: run.run.signature for name, run in runs.items()},
         warnings=tuple(warnings),
-        notes=tuple(_notes(tables)),
+        notes=(*_notes(tables), *notes),
         tables=tuple(_judged(tables, is_percentage(task.metrics[0]))),
     )
 
@@ -83,42 +90,59 @@ def _of_model(run: Results) -> dict[Condition, Measured]:
     return {stage.place.condition: stage for stage in measured(run) if stage.place.role == "model"}
 
 
-def _table(
-    condition: Condition, asked: dict[str, Measured], first: Results
-) -> tuple[ConditionTable | None, list[str]]:
+def _only(stage: Measured, run: Results, subset: str) -> Measured:
+    return stage.only(set(subset_items(run, list(run.items), subset))) if subset else stage
+
+
+def _shared(asked: Mapping[str, Measured], first: Results) -> Sample | None:
     arms = {name: stage.grades for name, stage in asked.items()}
-    told = [f"{condition}: {name} has no valid item and is left out." for name in arms if not arms[name]]
     # Runs may hold different samples of the task's items; clusters are known for the first run's.
-    items = [item for item in common_items(arms) if item in first.items]
-    shared = sample(arms, items, first)
-    if shared is None:
-        return None, [*told, f"{condition}: no item is valid in all runs."] if asked else told
+    return sample(arms, [item for item in common_items(arms) if item in first.items], first)
+
+
+def _warnings(where: str, asked: Mapping[str, Measured], shared: Sample | None) -> list[str]:
+    told = [
+        f"{where}: {name} has no valid item and is left out."
+        for name, stage in asked.items()
+        if not stage.grades
+    ]
+    return told if shared or not asked else [*told, f"{where}: no item is valid in all runs."]
+
+
+def _table(
+    condition: Condition, subset: str, asked: Mapping[str, Measured], shared: Sample
+) -> ConditionTable:
     entries = [
         Entry(
             model=name,
             planned=len(asked[name].outcomes),
-            valid=len(arms[name]),
+            valid=len(asked[name].grades),
             estimate=shared.estimate(name),
         )
         for name in sorted(shared.names, key=shared.mean, reverse=shared.metric.higher_is_better)
     ]
-    pairs = _pairs(shared)
-    return ConditionTable(condition=condition, items=len(items), entries=tuple(entries), pairs=pairs), told
+    return ConditionTable(
+        condition=condition,
+        subset=subset,
+        items=len(shared.items),
+        entries=tuple(entries),
+        pairs=_pairs(shared),
+    )
 
 
 def _pairs(shared: Sample) -> tuple[Pair, ...]:
     pairs = []
     for first, second in combinations(shared.names, 2):
         better, worse = shared.changes(first, second)
-        p, p_clustered = stats.mcnemar(better, worse), shared.p_clustered(first, second)
+        p, p_flip = stats.mcnemar(better, worse), shared.p_flip(first, second)
         pairs.append(
             Pair(
                 first=first,
                 second=second,
                 lead=shared.loss(first, second),
                 p=p,
-                p_clustered=p_clustered,
-                p_holm=deciding(p, p_clustered),
+                p_flip=p_flip,
+                p_holm=deciding(p, p_flip),
                 first_better=better,
                 second_better=worse,
                 verdict="",
@@ -147,9 +171,5 @@ def _judged_pair(pair: Pair, p_holm: float, percent: bool) -> Pair:
 
 
 def _notes(tables: Sequence[ConditionTable]) -> list[str]:
-    if all(pair.p_clustered is None for table in tables for pair in table.pairs):
-        return []
-    return [
-        "Exact p takes items as independent, although some share material; the clustered p does not, and "
-        "it is the one adjusted and judged by."
-    ]
+    flipped = any(pair.p_flip is not None for table in tables for pair in table.pairs)
+    return [FLIP_NOTE] if flipped else []

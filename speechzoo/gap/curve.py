@@ -13,7 +13,7 @@ from speechzoo.gap.curve_findings import Curve, Line, Missing, Point, StepTest, 
 from speechzoo.gap.findings import Estimate, StageName
 from speechzoo.gap.sample import Sample, common_items, estimate_of, other_samples, sample
 from speechzoo.gap.stages import MAIN_FIRST, SPEECH_STEPS, STEPS, Measured, measured
-from speechzoo.gap.wording import deciding, interval, is_clear, is_percentage, number
+from speechzoo.gap.wording import FLIP_NOTE, deciding, interval, is_clear, is_percentage, number
 from speechzoo.run.records import Results
 
 __all__ = ["Curve", "curve"]
@@ -108,16 +108,8 @@ def _sets(first: Results, stages: Stages) -> Iterator[tuple[str | None, bool, St
         if any(whole.values()):
             yield None, speech_scored, whole
             for subset, items in sorted(subsets.items()) if len(subsets) > 1 else ():
-                own = {step: [_only(one, items) for one in several] for step, several in whole.items()}
+                own = {step: [one.only(items) for one in several] for step, several in whole.items()}
                 yield subset, speech_scored, own
-
-
-def _only(source: Measured, items: set[str]) -> Measured:
-    return replace(
-        source,
-        outcomes={item: outcome for item, outcome in source.outcomes.items() if item in items},
-        results={item: result for item, result in source.results.items() if item in items},
-    )
 
 
 def _line(runs: Mapping[int, Results], subset: str | None, speech_scored: bool, stages: Stages) -> Line:
@@ -209,7 +201,7 @@ class _Track:
     def test(self, step: int, reference: int) -> StepTest:
         pair = str(step), str(reference)
         better, worse = self.arms.changes(*pair)
-        p, p_clustered = stats.mcnemar(better, worse), self.arms.p_clustered(*pair)
+        p, p_flip = stats.mcnemar(better, worse), self.arms.p_flip(*pair)
         return StepTest(
             what=self.what,
             step=step,
@@ -218,8 +210,8 @@ class _Track:
             better=better,
             worse=worse,
             p=p,
-            p_clustered=p_clustered,
-            p_holm=deciding(p, p_clustered),
+            p_flip=p_flip,
+            p_holm=deciding(p, p_flip),
             verdict="not settled",
         )
 
@@ -260,11 +252,12 @@ def _drops(first: Sample, second: Sample) -> Sample:
     the plain mean is then the difference of the means, whatever the weights.
     """
     sign = 1 if first.metric.higher_is_better else -1
-    falls = sign * len(first.items) * (_shares(first) - _shares(second))
+    falls = sign * len(first.items) * (first.shares - second.shares)
+    unit = stats.magnitude(falls)
     return replace(
         first,
         # Rounded, as equal falls from different values must not count as a change.
-        values=np.round(falls, 9),
+        values=np.round(falls / unit, 9) * unit,
         weights=np.ones_like(falls),
         bootstrap=replace(
             first.bootstrap,
@@ -273,11 +266,6 @@ def _drops(first: Sample, second: Sample) -> Sample:
         ),
         metric=first.metric.model_copy(update={"higher_is_better": False}),
     )
-
-
-def _shares(of: Sample) -> stats.Floats:
-    shares: stats.Floats = of.values * of.weights / of.weights.sum(axis=1, keepdims=True)
-    return shares
 
 
 def _adjusted(lines: Sequence[Line]) -> list[Line]:
@@ -344,11 +332,9 @@ def _warnings(lines: Sequence[Line], missing: Sequence[Missing]) -> list[str]:
 
 def _notes(lines: Sequence[Line]) -> list[str]:
     told = []
-    if any(test.p_clustered is not None for line in lines for test in line.last_against_first):
-        told.append(
-            "Exact p takes items as independent, although some share material; the clustered p does not, "
-            "and it is the one adjusted and judged by."
-        )
+    tests = [test for line in lines for test in (*line.last_against_first, *line.against_best)]
+    if any(test.p_flip is not None for test in tests):
+        told.append(FLIP_NOTE)
     if any(line.against_best for line in lines):
         told.append(
             "The best step was chosen on the items that it is tested on, which flatters its lead: confirm it "

@@ -52,8 +52,9 @@ class StepTest(_Finding):
         better: items on which it is better.
         worse: items on which the reference is.
         p: exact McNemar p (an exact sign test if values are fractional).
-        p_clustered: p from flipping the signs of whole clusters, where items share material.
-        p_holm: the deciding p, clustered where there is one, adjusted for all tests of its kind in the
+        p_flip: p of the lead from flipping the signs of whole clusters' weighted differences; null where
+            items are right or wrong, weigh the same and share nothing.
+        p_holm: the deciding p, ``p_flip`` where there is one, adjusted for all tests of its kind in the
             curve (Holm 1979): those of the last checkpoint against the first, or those against the best.
         verdict: what interval and adjusted p carry.
     """
@@ -65,7 +66,7 @@ class StepTest(_Finding):
     better: int
     worse: int
     p: float
-    p_clustered: float | None
+    p_flip: float | None
     p_holm: float
     verdict: Verdict
 

@@ -34,7 +34,7 @@ def degradation(results: Results) -> Report:
     probed = hearing(results)
     sources = [source for family in in_order for source in family.stages]
     found_rows = tuple(rows(results, sources, first.ends))
-    pooled = pooled_note(results, first.shared)
+    pooled = pooled_note(results, first.shared, "is in the first breakdown")
     return Report(
         run=results.run,
         title=f"{_name(results)} on {results.run.task.identity.get('name', 'a task')}",

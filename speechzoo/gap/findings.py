@@ -80,12 +80,13 @@ class Step(_Finding):
         second: the stage after.
         loss: first - second (second - first where lower is better): positive is worse.
         p: exact McNemar p of lost against gained items (an exact sign test if values are fractional).
-        p_clustered: p of the loss from flipping the signs of whole clusters, which decides instead of
-            ``p`` where items share material; null if every item is a cluster of its own.
+        p_flip: p of the loss from flipping the signs of whole clusters' weighted differences, which decides
+            instead of ``p`` where items share material, differ in weight or are worth a part; null where
+            items are right or wrong, weigh the same and share nothing.
         lost: items that are worth less in the second stage.
         gained: items that are worth more.
         relative: loss / first, null if first is 0.
-        retention: (second - chance) / (first - chance); null unless first clearly differs from chance.
+        retention: (second - chance) / (first - chance); null unless first's interval is better than chance.
         smallest_loss: the smallest that a run like this one finds in 80 % of cases at a two-sided 5 %,
             (z(0.975) + z(0.8)) times the bootstrap's standard error of the paired difference (Cohen 1988,
             normal approximation), so clusters and weights are in it; null if nothing differs, or the
@@ -101,7 +102,7 @@ class Step(_Finding):
     second: StageName
     loss: Estimate
     p: float
-    p_clustered: float | None
+    p_flip: float | None
     lost: int
     gained: int
     relative: float | None
@@ -144,8 +145,11 @@ class Group(_Finding):
         loss: as in `Step`, and so are the fields below; null without a main step.
         lost: items worth less after the step.
         gained: items worth more.
-        p: the deciding one (clustered where items share material), not adjusted for the number of groups.
+        p: the deciding one (``p_flip`` where there is one), not adjusted for the number of groups.
         retention: as in `Step`, over the group's own chance level.
+        smallest_loss: as in `Step`; in the breakdown by subset only.
+        items_for_point: likewise.
+        prior: the group's value without the context, over all of its items that have one; likewise.
     """
 
     label: str
@@ -156,6 +160,9 @@ class Group(_Finding):
     gained: int | None = None
     p: float | None = None
     retention: Estimate | None = None
+    smallest_loss: float | None = None
+    items_for_point: int | None = None
+    prior: Estimate | None = None
 
 
 class Breakdown(_Finding):
@@ -192,6 +199,7 @@ class PublishedTable(_Finding):
         condition: input and output modality.
         metric: of the task.
         percent: show it as a percentage.
+        options: of the task, those that this run changed: ``ties=half``; "" if there are none.
         published: by others.
         measured: by this run, over its own items.
     """
@@ -200,6 +208,7 @@ class PublishedTable(_Finding):
     condition: Condition
     metric: str
     percent: bool
+    options: str = ""
     published: tuple[PublishedValue, ...]
     measured: tuple[MeasuredValue, ...]
 
@@ -373,8 +382,8 @@ class Pair(_Finding):
         second: another.
         lead: what first is better by; negative if second is.
         p: exact McNemar p (an exact sign test if values are fractional).
-        p_clustered: p of the lead as in `Step`; null if every item is a cluster of its own.
-        p_holm: the deciding p, clustered where there is one, adjusted for all tests of the comparison
+        p_flip: p of the lead as in `Step`.
+        p_holm: the deciding p, ``p_flip`` where there is one, adjusted for all tests of the comparison
             (Holm 1979).
         first_better: items on which first is worth more.
         second_better: items on which second is.
@@ -386,7 +395,7 @@ class Pair(_Finding):
     second: str
     lead: Estimate
     p: float
-    p_clustered: float | None
+    p_flip: float | None
     p_holm: float
     first_better: int
     second_better: int
@@ -395,9 +404,10 @@ class Pair(_Finding):
 
 
 class ConditionTable(_Finding):
-    """The runs under one condition, over the items valid in all of them."""
+    """The runs under one condition, over the items valid in all of them; ``subset`` is "" for all items."""
 
     condition: Condition
+    subset: str = ""
     items: int
     entries: tuple[Entry, ...]
     pairs: tuple[Pair, ...]

@@ -13,33 +13,44 @@ from speechzoo.run.records import Result, Results, Variant
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
 
+PRIOR = "prior"
 MOVED = 1e-3
 """Nats a token: scores that move less have not moved (rounding of half precision moves them as much)."""
 
 
 def prior(results: Results, percent: bool) -> Prior | None:
     """The primary metric without the context."""
-    metric = results.run.task.metrics[0]
-    asked = with_variant(results, "prior")
+    outcomes = _without_context(results)
+    shared = prior_sample(results)
+    if shared is None:
+        return None
+    estimate = shared.estimate(PRIOR)
+    return Prior(
+        items=len(shared.items),
+        invalid=dict(Counter(o.reason for o in outcomes.values() if isinstance(o, Failure)).most_common()),
+        ties=sum(outcome.tie for outcome in outcomes.values() if isinstance(outcome, Grade)),
+        estimate=estimate,
+        verdict=prior_verdict(estimate, shared.chance(PRIOR), shared.metric.higher_is_better, percent),
+    )
+
+
+def prior_sample(results: Results) -> Sample | None:
+    """One arm, the primary metric without the context, over the items that have it; None if none has."""
+    outcomes = _without_context(results)
+    grades = {item: outcome for item, outcome in outcomes.items() if isinstance(outcome, Grade)}
+    return sample({PRIOR: grades}, list(grades), results)
+
+
+def _without_context(results: Results) -> dict[str, Grade | Failure]:
+    asked = with_variant(results, PRIOR)
     # One condition is enough: their continuations differ by no more than a space.
     condition = min((key.condition for key in asked), key=list(Condition).index, default=None)
-    outcomes = {
-        key.item: usable(result.outcome, metric.name)
+    metric = results.run.task.metrics[0].name
+    return {
+        key.item: usable(result.outcome, metric)
         for key, result in asked.items()
         if key.condition == condition
     }
-    grades = {item: outcome for item, outcome in outcomes.items() if isinstance(outcome, Grade)}
-    shared = sample({"prior": grades}, list(grades), results)
-    if shared is None:
-        return None
-    estimate = shared.estimate("prior")
-    return Prior(
-        items=len(grades),
-        invalid=dict(Counter(o.reason for o in outcomes.values() if isinstance(o, Failure)).most_common()),
-        ties=sum(grade.tie for grade in grades.values()),
-        estimate=estimate,
-        verdict=prior_verdict(estimate, shared.chance("prior"), metric.higher_is_better, percent),
-    )
 
 
 def hearing(results: Results) -> Hearing | None:

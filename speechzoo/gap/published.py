@@ -9,6 +9,7 @@ from speechzoo.gap.findings import MeasuredValue, PublishedTable, PublishedValue
 from speechzoo.gap.wording import is_percentage
 from speechzoo.registry import Published
 from speechzoo.run.records import Results
+from speechzoo.run.signature import text_of
 from speechzoo.specs import Condition
 
 Subject = tuple[str, Condition, str]
@@ -26,6 +27,7 @@ def published_tables(results: Results, families: Sequence[Family]) -> list[Publi
             condition=condition,
             metric=metric,
             percent=percent[metric],
+            options=", ".join(f"{name}={text_of(value)}" for name, value in results.run.task.changed.items()),
             published=tuple(
                 PublishedValue(system=one.system, value=one.value, source=one.source, note=one.note)
                 for one in values

@@ -74,9 +74,14 @@ class Sample:
 
     def method(self, name: str) -> Literal["wilson", "bootstrap"]:
         """Wilson for items that are right or wrong, weigh the same and share nothing; else bootstrap."""
-        arm = self.names.index(name)
-        equal = self.independent and bool((self.weights[arm] == self.weights[arm, 0]).all())
-        return "wilson" if equal and set(np.unique(self.values[arm])) <= {0.0, 1.0} else "bootstrap"
+        return "wilson" if self._counted(name) else "bootstrap"
+
+    def _counted(self, *names: str) -> bool:
+        """Items are right or wrong, weigh the same and share nothing: counts of them say everything."""
+        arms = [self.names.index(name) for name in names]
+        values, weights = self.values[arms], self.weights[arms]
+        equal = self.independent and bool((weights == weights[0, 0]).all())
+        return equal and bool(((values == 0) | (values == 1)).all())
 
     def estimate(self, name: str) -> Estimate:
         """The weighted mean, by the method above."""
@@ -96,12 +101,20 @@ class Sample:
         down, up = int((fall > 0).sum()), int((fall < 0).sum())
         return (down, up) if self.metric.higher_is_better else (up, down)
 
-    def p_clustered(self, first: str, second: str) -> float | None:
-        """p of the difference by `stats.sign_flip`; None if every item is a cluster of its own."""
-        if self.independent:
+    @cached_property
+    def shares(self) -> stats.Floats:
+        """What each item adds to the weighted mean of each arm, shape [arms, items]."""
+        shares: stats.Floats = self.values * (self.weights / self.weights.sum(axis=1, keepdims=True))
+        return shares
+
+    def p_flip(self, first: str, second: str) -> float | None:
+        """p of the difference of the means by `stats.sign_flip`.
+
+        None where McNemar's test is of the same: items are right or wrong, weigh the same and share nothing.
+        """
+        if self._counted(first, second):
             return None
-        shares = self.values * self.weights / self.weights.sum(axis=1, keepdims=True)
-        difference = shares[self.names.index(first)] - shares[self.names.index(second)]
+        difference = self.shares[self.names.index(first)] - self.shares[self.names.index(second)]
         return stats.sign_flip(difference, self.clusters, seed=self.seed)
 
     def power(self, first: str, second: str, difference: float) -> stats.Power | None:
@@ -116,12 +129,16 @@ class Sample:
         return float(np.average(self.chances, weights=self.weights[self.names.index(name)]))
 
     def retention(self, first: str, second: str) -> Estimate | None:
-        """(second - chance) / (first - chance); None unless first is clearly better than chance."""
-        chance = self.chance(first)
-        if chance is None or (self.mean(first) > chance) != self.metric.higher_is_better:
+        """(second - chance) / (first - chance); None unless first's own interval is better than chance."""
+        chance, before = self.chance(first), self.estimate(first)
+        if chance is None or before.low is None or before.high is None:
             return None
-        kept = self.bootstrap.retention(self.names.index(first), self.names.index(second), chance)
-        return estimate_of(kept) if kept else None
+        better = before.low > chance if self.metric.higher_is_better else before.high < chance
+        if not better:
+            return None
+        return estimate_of(
+            self.bootstrap.retention(self.names.index(first), self.names.index(second), chance)
+        )
 
 
 Arms = Mapping[str, Mapping[str, Grade]]

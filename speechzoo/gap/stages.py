@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -97,6 +97,14 @@ class Measured:
     def grades(self) -> dict[str, Grade]:
         """Of the valid items."""
         return {item: grade for item, grade in self.outcomes.items() if isinstance(grade, Grade)}
+
+    def only(self, items: Collection[str]) -> "Measured":
+        """The same stage without all other items."""
+        return replace(
+            self,
+            outcomes={item: outcome for item, outcome in self.outcomes.items() if item in items},
+            results={item: result for item, result in self.results.items() if item in items},
+        )
 
 
 def measured(results: Results) -> list[Measured]:
@@ -221,7 +229,7 @@ def _step(between: Between, shared: Sample, percent: bool) -> Step:
     ends = between.first, between.second
     loss = shared.loss(*ends)
     lost, gained = shared.changes(*ends)
-    p, p_clustered = stats.mcnemar(lost, gained), shared.p_clustered(*ends)
+    p, p_flip = stats.mcnemar(lost, gained), shared.p_flip(*ends)
     before = shared.mean(between.first)
     told = shared.power(*ends, ONE_POINT) if percent else None
     return Step(
@@ -230,15 +238,15 @@ def _step(between: Between, shared: Sample, percent: bool) -> Step:
         second=between.second,
         loss=loss,
         p=p,
-        p_clustered=p_clustered,
+        p_flip=p_flip,
         lost=lost,
         gained=gained,
         relative=loss.value / before if before else None,
         retention=shared.retention(*ends),
         smallest_loss=told.smallest if told else None,
         items_for_point=told.items if told else None,
-        verdict=loss_verdict(loss, p, p_clustered, lost + gained, percent),
-        clear=is_clear(loss, deciding(p, p_clustered)),
+        verdict=loss_verdict(loss, p, p_flip, lost + gained, percent),
+        clear=is_clear(loss, deciding(p, p_flip)),
     )
 
 

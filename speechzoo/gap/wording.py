@@ -4,6 +4,11 @@ from speechzoo.gap.findings import Estimate, Stage, Step
 from speechzoo.run.records import MetricInfo
 
 SIGNIFICANT = 0.05
+HUGE = 1e6
+FLIP_NOTE = (
+    "Exact p counts items as independent and all alike. Where items share material, differ in weight or are "
+    "worth a part, the sign-flip p tests the weighted difference itself, and findings rest on it."
+)
 
 
 def is_percentage(metric: MetricInfo) -> bool:
@@ -12,10 +17,12 @@ def is_percentage(metric: MetricInfo) -> bool:
 
 
 def number(value: float | None, percent: bool, signed: bool = False) -> str:
-    """``61.2`` for 0.612 as a percentage, ``3.45`` for 3.45, a dash for nothing."""
+    """``61.2`` for 0.612 as a percentage, ``3.45`` for 3.45, ``1e+308`` for that, a dash for nothing."""
     if value is None:
         return "–"
     scaled, digits = (100 * value, 1) if percent else (value, 2)
+    if abs(scaled) > HUGE:
+        return f"{scaled:{'+' if signed else ''}.4g}"
     rounded = round(scaled, digits) + 0.0  # no "-0.0"
     return f"{rounded:{'+' if signed else ''}.{digits}f}"
 
@@ -46,17 +53,17 @@ def is_clear(loss: Estimate, p: float) -> bool:
     return not loss.low <= 0 <= loss.high and p < SIGNIFICANT
 
 
-def deciding(exact: float, clustered: float | None) -> float:
-    """The p that a claim rests on: the exact one takes items as independent, which some are not."""
-    return exact if clustered is None else clustered
+def deciding(exact: float, flip: float | None) -> float:
+    """The p that a claim rests on: it is of the same weighted difference as the interval."""
+    return exact if flip is None else flip
 
 
-def _deciding_p(exact: float, clustered: float | None) -> str:
-    kind = "exact" if clustered is None else "clustered"
-    return f"{kind} p = {p_value(deciding(exact, clustered))}"
+def _deciding_p(exact: float, flip: float | None) -> str:
+    kind = "exact" if flip is None else "sign-flip"
+    return f"{kind} p = {p_value(deciding(exact, flip))}"
 
 
-def loss_verdict(loss: Estimate, exact: float, clustered: float | None, changed: int, percent: bool) -> str:
+def loss_verdict(loss: Estimate, exact: float, flip: float | None, changed: int, percent: bool) -> str:
     """A step's loss as the predicate of a sentence."""
     if not changed:
         return "no loss shown: every item is worth the same"
@@ -65,9 +72,9 @@ def loss_verdict(loss: Estimate, exact: float, clustered: float | None, changed:
         return f"no interval from a single cluster: {'down' if loss.value > 0 else 'up'} {size}"
     if loss.low <= 0 <= loss.high:
         return f"no loss shown: the interval holds 0 ({interval(loss, percent)})"
-    if not is_clear(loss, deciding(exact, clustered)):
+    if not is_clear(loss, deciding(exact, flip)):
         direction = "down" if loss.value > 0 else "up"
-        return f"not settled: {direction} {size}, but {_deciding_p(exact, clustered)}"
+        return f"not settled: {direction} {size}, but {_deciding_p(exact, flip)}"
     return f"{'loses' if loss.value > 0 else 'gains'} {size} ({_unsigned_interval(loss, percent)})"
 
 
@@ -124,7 +131,7 @@ def headline(model: str, step: Step, when: str, percent: bool) -> str:
     if loss.high is not None and loss.low <= 0 <= loss.high:
         return f"{model}: no loss shown {when} ({told}, {spread})"
     change = "loss" if loss.value > 0 else "gain"
-    p = _deciding_p(step.p, step.p_clustered)
+    p = _deciding_p(step.p, step.p_flip)
     return f"{model}: a {change} of {size} {when} is not settled ({spread}, {p})"
 
 

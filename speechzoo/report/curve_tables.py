@@ -33,8 +33,9 @@ def print_curve(curve: Curve, console: Console) -> None:
         having = [own for own in others if any(_other(point, *own) for point in line.points)]
         for pairs in _chunks(having, WITHOUT):
             print_table(console, _other_table(curve, line, pairs))
-        if line.last_against_first:
-            print_table(console, _test_table(curve, line))
+        # A stage without a valid item at one end is compared over other steps.
+        for steps in dict.fromkeys((test.step, test.reference) for test in line.last_against_first):
+            print_table(console, _test_table(curve, line, *steps))
         for name, best in line.best.items():
             console.print(inert_text(_against_best(line, name, best)))
         console.print()
@@ -93,11 +94,12 @@ def _other_table(curve: Curve, line: Line, pairs: Sequence[tuple[str, str]]) -> 
     return table
 
 
-def _test_table(curve: Curve, line: Line) -> Table:
-    last, first = line.points[-1].step, line.points[0].step
+def _test_table(curve: Curve, line: Line, last: int, first: int) -> Table:
     columns = ("better by", "95 % interval", "won", "lost", "p", "Holm p")
     table = plain_table(f"step {last} against step {first}", "", "finding", *columns, numbers=len(columns))
     for test in line.last_against_first:
+        if (test.step, test.reference) != (last, first):
+            continue
         cells = (
             test.what,
             test.verdict,
@@ -105,7 +107,7 @@ def _test_table(curve: Curve, line: Line) -> Table:
             interval(test.lead, curve.percent, signed=True),
             test.better,
             test.worse,
-            p_value(test.p if test.p_clustered is None else test.p_clustered),
+            p_value(test.p if test.p_flip is None else test.p_flip),
             p_value(test.p_holm),
         )
         table.add_row(*map(inert_text, cells), style="bold" if test.verdict in ("ahead", "behind") else "")

@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from speechzoo.gap.findings import ItemRow, Report
+from speechzoo.gap.wording import FLIP_NOTE
 from speechzoo.report import plots
 from speechzoo.report.audio_store import embedded
 from speechzoo.report.page import asset, environment, policy
@@ -36,6 +37,7 @@ def render(report: Report, folder: Path) -> str:
         style=Markup(style),
         script=Markup(script),
         policy=policy(style, script),
+        flip_note=FLIP_NOTE,
         plot=plots.stage_plot(report),
         value_scale=plots.value_scale(report, 6, 154),
         loss_scale=plots.loss_scale(report, 6, 154),

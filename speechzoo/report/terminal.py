@@ -36,7 +36,7 @@ def print_report(report: Report, console: Console) -> None:
         print_table(console, _step_table(report))
         for step in report.steps:
             if step.smallest_loss is not None:
-                console.print(inert_text(_power(step), "dim"))
+                console.print(inert_text(f"{step.first} - {step.second}: {_power(step)}", "dim"))
         console.print()
     if len({row.metric.name for row in report.metrics}) > 1:
         for name in dict.fromkeys(row.step for row in report.metrics):
@@ -46,10 +46,11 @@ def print_report(report: Report, console: Console) -> None:
     for place, breakdown in enumerate(report.breakdowns):
         whole = place == 0 and breakdown.name == "subset"
         print_table(console, (_subset_table if whole else _breakdown_table)(breakdown, report))
-        if len(breakdown.groups) > MOST_GROUPS:
+        if not whole and len(breakdown.groups) > MOST_GROUPS:
             console.print(
                 inert_text(f"and {len(breakdown.groups) - MOST_GROUPS} more groups in report.html", "dim")
             )
+        _print_powers(breakdown, console)
     if report.breakdowns and report.main is not None:
         console.print(inert_text("p values of groups are not adjusted for the number of groups", "dim"))
     for line in _checks(report):
@@ -107,12 +108,12 @@ def _stage_cells(stage: Stage, percent: bool) -> tuple[str, ...]:
 
 
 def _step_table(report: Report) -> Table:
-    clustered = ("clustered",) if any(step.p_clustered is not None for step in report.steps) else ()
-    columns = ("step", "finding", "lost", "gained", "exact p", *clustered, "kept")
+    flip = ("sign-flip p",) if any(step.p_flip is not None for step in report.steps) else ()
+    columns = ("step", "finding", "lost", "gained", "exact p", *flip, "kept")
     table = plain_table("steps", *columns, numbers=len(columns) - 2)
     for step in report.steps:
         kept = number(step.retention.value if step.retention else None, percent=True)
-        tests = [p_value(step.p), *(p_value(step.p_clustered) for _ in clustered)]
+        tests = [p_value(step.p), *(p_value(step.p_flip) for _ in flip)]
         cells = (_step_name(step), step.verdict, step.lost, step.gained, *tests, kept)
         style = ("red" if step.loss.value > 0 else "green") if step.clear else ""
         table.add_row(*map(inert_text, cells), style=style)
@@ -123,11 +124,10 @@ def _step_name(step: Step) -> str:
     return f"{step.name} ({step.first} - {step.second})"
 
 
-def _power(step: Step) -> str:
+def _power(of: Step | Group) -> str:
     return (
-        f"{step.first} - {step.second}: a run like this finds a loss of "
-        f"{number(step.smallest_loss, percent=True)} points in 80 % of cases; 1 point takes "
-        f"{step.items_for_point:,} items"
+        f"a run like this finds a loss of {number(of.smallest_loss, percent=True)} points in 80 % of cases; "
+        f"1 point takes {of.items_for_point:,} items"
     )
 
 
@@ -158,6 +158,9 @@ def _published_table(published: PublishedTable) -> Table:
     subject = ", ".join(filter(None, (published.subset, published.condition)))
     title = f"{subject}: {published.metric}{_unit(published.percent)}, published and measured"
     table = plain_table(title, "", "source", "value", "95 % interval", "n", numbers=3)
+    if published.options:
+        table.caption = inert_text(f"measured with {published.options}", "dim")
+        table.caption_justify = "left"
     for own in published.measured:
         value = number(own.estimate.value, published.percent)
         ends = interval(own.estimate, published.percent)
@@ -170,14 +173,24 @@ def _published_table(published: PublishedTable) -> Table:
     return table
 
 
+def _print_powers(breakdown: Breakdown, console: Console) -> None:
+    told = [group for group in breakdown.groups if group.smallest_loss is not None]
+    for group in told:
+        console.print(inert_text(f"{group.label}: {_power(group)}", "dim"))
+    if told:
+        console.print()
+
+
 def _subset_table(breakdown: Breakdown, report: Report) -> Table:
     """Every stage of every subset and the main step: subsets are results of their own."""
-    columns = ("by subset", "n", "value", "95 % interval", "lost", "gained", "p", "kept")
-    table = plain_table("", *columns, numbers=len(columns) - 1)
     main = report.steps[report.main] if report.main is not None else None
+    changes = ("lost", "gained", "p", "kept") if main else ()
+    columns = ("by subset", "n", "value", "95 % interval", *changes)
+    table = plain_table("", *columns, numbers=len(columns) - 1)
     for group in breakdown.groups:
         table.add_row(*map(inert_text, (group.label, group.items)), style="bold")
-        for name, estimate in group.values.items():
+        rows: list[tuple[str, Estimate]] = [*group.values.items()]
+        for name, estimate in [*rows, *([("prior", group.prior)] if group.prior else [])]:
             value, ends = number(estimate.value, report.percent), interval(estimate, report.percent)
             table.add_row(*map(inert_text, (f"  {name}", "", value, ends)))
         if main:
@@ -249,7 +262,8 @@ def _bounds(stage: Stage, percent: bool) -> str:
 
 
 def _model_table(table: ConditionTable, percent: bool) -> Table:
-    title = f"{table.condition}, over {table.items} items valid in all runs"
+    subject = ", ".join(filter(None, (table.condition, table.subset)))
+    title = f"{subject}: over {table.items} items valid in all runs"
     shown = plain_table(title, "model", "value", "95 % interval", "valid", numbers=3)
     for entry in table.entries:
         value = number(entry.estimate.value, percent)
@@ -259,8 +273,8 @@ def _model_table(table: ConditionTable, percent: bool) -> Table:
 
 
 def _pair_table(table: ConditionTable, percent: bool) -> Table:
-    clustered = ("clustered",) if any(pair.p_clustered is not None for pair in table.pairs) else ()
-    tests = ("exact p", *clustered, "Holm p")
+    flip = ("sign-flip p",) if any(pair.p_flip is not None for pair in table.pairs) else ()
+    tests = ("exact p", *flip, "Holm p")
     columns = ("first against second", "lead", "95 % interval", "won", "lost", *tests)
     shown = plain_table("pairs", *columns, numbers=len(columns) - 1)
     for pair in table.pairs:
@@ -270,7 +284,8 @@ def _pair_table(table: ConditionTable, percent: bool) -> Table:
             interval(pair.lead, percent),
             pair.first_better,
             pair.second_better,
-            *(p_value(p) for p in (pair.p, pair.p_clustered) if p is not None),
+            p_value(pair.p),
+            *(p_value(pair.p_flip) for _ in flip),
             p_value(pair.p_holm),
         )
         shown.add_row(*map(inert_text, cells))

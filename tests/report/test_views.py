@@ -39,6 +39,7 @@ from tests.report.factory import (
     run_file,
     scored,
     tone,
+    valued,
     with_model_name,
     with_seconds,
     with_speech_continuations,
@@ -114,7 +115,8 @@ def complete() -> Report:
         for subset in ("stories", "")
         for condition in (Condition.T2T, Condition.S2T)
     ]
-    run = run.model_copy(update={"task": run.task.model_copy(update={"published": tuple(rows)})})
+    task = run.task.model_copy(update={"published": tuple(rows), "changed": {"cmmlu_metric": "four_way"}})
+    run = run.model_copy(update={"task": task})
     items = [
         with_seconds(
             item(name, subset=("stories", "choices")[place % 2], voice=f"v{place % 3}"), 2 + place / 100
@@ -129,6 +131,7 @@ def complete() -> Report:
         for metric in (*extra, "error_rate"):
             made = with_values(made, metric, {name: float(n % 5 > 0) for n, name in enumerate(names)})
         stages.append(made)
+    stages.append(scored(T, {name: float(place % 3 - 1) for place, name in enumerate(names)}, "prior"))
     return degradation(results(map(with_speech_continuations, items), *stages, run=run))
 
 
@@ -165,6 +168,8 @@ def test_every_table_fits_into_eighty_columns_with_every_digit(complete: Report)
         "accuracy_unconditional, %",
         "stories, s2t: accuracy, %, published and measured",
         "this run: tiny-speech-lm",
+        "measured with cmmlu_metric=four_way",
+        "stories: a run like this finds a loss of",
         "published: TWIST",
         "by subset",
         "by seconds of speech",
@@ -178,7 +183,8 @@ def test_every_table_fits_into_eighty_columns_with_every_digit(complete: Report)
     rows = [line.split() for line in text.splitlines()]
     for group in complete.breakdowns[0].groups:
         assert [group.label, str(group.items)] in rows
-        for name, estimate in group.values.items():
+        assert group.prior is not None
+        for name, estimate in [*group.values.items(), ("prior", group.prior)]:
             assert [name, f"{100 * estimate.value:.1f}"] in [row[:2] for row in rows]
     assert [hearing.first, "-", hearing.second] in [row[:3] for row in rows]
 
@@ -195,6 +201,9 @@ def test_the_page_shows_every_table(complete: Report) -> None:
         "a run like this one finds a loss of",
         "neither they nor the p values are adjusted",
         "speech in, speech continuations scored",
+        "measured with cmmlu_metric=four_way",
+        "stories: a run like this one finds a loss of",
+        '<th scope="col" class="n">prior</th>',
         "pool 2 subsets",
     ):
         assert words in page, words
@@ -236,6 +245,43 @@ def test_the_terminal_obeys_nothing_from_a_run(hostile: Report) -> None:
     assert "BAD" not in text
     assert not set("\x1b\u2028\u202e") & set(text)
     assert "[bold]" in text
+
+
+def test_subsets_of_a_single_stage_have_no_columns_of_a_step() -> None:
+    """Otherwise: half of the table is empty."""
+    items = [item(name, subset=name[0]) for name in ("a1", "a2", "b1", "b2")]
+    made = scored(T, {own.id: 1.0 for own in items})
+    text = printed(degradation(results(items, made)))
+    heading = next(line for line in text.splitlines() if line.startswith("by subset"))
+    assert heading.split() == ["by", "subset", "n", "value", "95", "%", "interval"]
+    both = printed(degradation(results(items, made, scored(S, {own.id: 1.0 for own in items}))))
+    assert "gained" in next(line for line in both.splitlines() if line.startswith("by subset"))
+
+
+def test_only_a_run_that_can_be_run_again_says_so(report: Report) -> None:
+    """Otherwise: whoever follows the page to an imported result is led to an error."""
+    told = "speechzoo eval --signature"
+    assert told in html.render(report, Path("nowhere"))
+    model = report.run.systems["model"].model_copy(update={"dtype": "unknown"})
+    run = report.run.model_copy(update={"systems": {**report.run.systems, "model": model}})
+    assert told not in html.render(report.model_copy(update={"run": run}), Path("nowhere"))
+
+
+def test_a_comparison_says_which_subset_a_table_is_of() -> None:
+    """Otherwise: three tables of one condition look like a mistake."""
+    items = [item(name, subset=name[0]) for name in ("a1", "a2", "b1", "b2")]
+    one = results(items, scored(T, {own.id: 1.0 for own in items}))
+    # Only some pairs have a sign-flip p: a column more must not push the others aside.
+    two = with_model_name(results(items, valued(T, {own.id: 0.5 for own in items})), "halves", "two")
+    three = with_model_name(one, "third", "three")
+    out = io.StringIO()
+    print_comparison(compare([one, two, three]), Console(file=out, width=120))
+    lines = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    for title in ("t2t: over 4 items", "t2t, a: over 2 items", "t2t, b: over 2 items"):
+        assert any(line.startswith(title) for line in lines), title
+    row = next(line for line in lines if line.startswith("tiny-speech-lm against third") and "–" in line)
+    assert row.endswith("1.000 – 1.000")
+    assert any("t2t: Values over all items pool 2 subsets" in line for line in lines)
 
 
 def test_a_comparison_is_printed(report: Report, folder: Path) -> None:
