@@ -143,6 +143,9 @@ class Catalogue:
             for name, entry in sorted(entries.items()):
                 if entry.adapter in self.plugins.named(kind) and entry.adapter not in entries:
                     found[kind].setdefault(entry.adapter, []).append(name)
+        for name, spec in self.plugins.named("model").items():
+            if isinstance(spec, ModelSpec) and spec.needs_files and name not in self.registry.models:
+                found["model"].setdefault(name, [])
         return found
 
     def _meant(self, name: str) -> str:

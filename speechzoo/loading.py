@@ -112,6 +112,10 @@ class Component:
     def missing_files(self) -> bool:
         return self.entry is not None and bool(self.entry.sources) and self.folder is None
 
+    def lacks_checkpoint(self) -> bool:
+        """Whether it is an adapter alone, without anything to drive."""
+        return self.entry is None and isinstance(self.spec, ModelSpec) and self.spec.needs_files
+
     def to_obtain(self) -> str:
         """How its user comes by data that the registry has no source for; "" if it needs none."""
         return self.entry.obtain if isinstance(self.entry, DataEntry) and not self.entry.sources else ""
@@ -127,6 +131,9 @@ class Component:
                 told.append(f"{component.name} needs packages: pip install {' '.join(packages)}")
             if component.missing_files():
                 told.append(f"{component.name} is not fetched: speechzoo fetch {component.name}")
+            if component.lacks_checkpoint():
+                name = component.name
+                told.append(f"{name} drives checkpoints and has none by itself: --model {name}@FOLDER")
             if obtain := component.to_obtain():
                 told.append(f"{component.name} has no data here: {obtain}")
         if told:

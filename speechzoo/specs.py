@@ -70,6 +70,7 @@ class ModelSpec:
             defaults to "" is absent unless it is set.
         prepare: ``"module:function"`` run once on freshly fetched files as ``function(folder)``.
         requires: distributions that the class imports beyond those its package depends on.
+        needs_files: it can do nothing without a checkpoint: a registry entry's, or ``NAME@FOLDER``.
     """
 
     name: str
@@ -80,6 +81,7 @@ class ModelSpec:
     parts: Mapping[str, str] = field(default_factory=dict)
     prepare: str | None = None
     requires: tuple[str, ...] = ()
+    needs_files: bool = False
 
 
 ServiceKind = Literal["transcriber", "voice"]

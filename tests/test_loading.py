@@ -246,6 +246,21 @@ def test_an_adapter_can_be_looked_at_by_its_name() -> None:
     assert "llm" not in known.names()["model"]
 
 
+def test_an_adapter_alone_is_no_model() -> None:
+    """Otherwise a list would call it ready, and a run would fail after loading everything else."""
+    bare = ModelSpec("bare", HERE, "an adapter", needs_files=True)
+    there = catalogue(specs=(*SPECS, bare))
+    assert there.adapters()["model"]["bare"] == []
+    assert "bare" not in there.names()["model"]
+    with pytest.raises(
+        SetupError, match="bare drives checkpoints and has none by itself: --model bare@FOLDER"
+    ):
+        there.model("bare").require()
+    own = catalogue(specs=(*SPECS, bare), models={"trained": entry("bare")})
+    assert own.adapters()["model"]["bare"] == ["trained"]
+    own.model("trained").require()
+
+
 def test_a_checkpoint_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a model in training would need a registry entry for every step."""
     monkeypatch.chdir(tmp_path)

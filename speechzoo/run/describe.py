@@ -65,6 +65,8 @@ def _signature(request: Request, about: TaskInfo, conditions: tuple[Condition, .
     changed = {f"model.{key}": value for key, value in request.systems["model"].changed.items()}
     changed |= {f"task.{key}": value for key, value in request.task.changed.items()}
     rival = request.systems.get("rival")
+    if rival is not None:
+        changed |= {f"rival.{key}": value for key, value in rival.changed.items()}
     identities = {role: component.identity() for role, component in request.systems.items()}
     return write_signature(
         {

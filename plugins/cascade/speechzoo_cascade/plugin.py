@@ -16,6 +16,7 @@ TEXT_LLM = ModelSpec(
         "token_budget": Parameter(0, "most tokens of one forward pass; 0 chooses by device"),
     },
     prepare="speechzoo_cascade.gguf:convert",
+    needs_files=True,
 )
 
 CASCADE = ModelSpec(
@@ -42,7 +43,7 @@ WHISPER = ServiceSpec(
     target="speechzoo_cascade.transcriber:WhisperTranscriber",
     summary="Whisper speech recognition (CTranslate2), greedy and deterministic",
     parameters={
-        "language": Parameter("en", "spoken where a clip does not tell its own: a code, or auto to detect it"),
+        "language": Parameter("en", "where a clip does not tell its own: a code, or auto to detect it"),
         "beam_size": Parameter(1, "beams of the search"),
         "compute_type": Parameter("int8", "CTranslate2's: int8, float16, float32, ..."),
     },

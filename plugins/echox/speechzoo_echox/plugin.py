@@ -34,6 +34,7 @@ ECHOX = ModelSpec(
         "max_unit_tokens": Parameter(2048, "of a segment of a spoken reply; a longer one is truncated"),
         "token_budget": Parameter(0, "most tokens of one forward pass; 0 chooses by device"),
     },
+    needs_files=True,
 )
 
 

@@ -22,7 +22,8 @@ _PARAMETERS = {
 
 def _listener(name: str, target: str, summary: str) -> ModelSpec:
     """Hears and reads, scores and writes."""
-    return ModelSpec(name, f"speechzoo_hf_speech.{target}", summary, _HEARS, _PARAMETERS)
+    target = f"speechzoo_hf_speech.{target}"
+    return ModelSpec(name, target, summary, _HEARS, _PARAMETERS, needs_files=True)
 
 
 LISTENERS = (
@@ -43,7 +44,8 @@ def _speaker(name: str, target: str, summary: str, speaker: str) -> ModelSpec:
         "token_budget": _PARAMETERS["token_budget"],
     }
     capabilities = _HEARS | {Capability.SPEECH_OUT}
-    return ModelSpec(name, f"speechzoo_hf_speech.{target}", summary, capabilities, parameters)
+    target = f"speechzoo_hf_speech.{target}"
+    return ModelSpec(name, target, summary, capabilities, parameters, needs_files=True)
 
 
 SPEAKERS = (
