@@ -25,7 +25,7 @@ def compare(reports: list[Results]) -> Comparison:
     if len(reports) < 2:
         raise SpeechzooError("a comparison needs at least two runs")
     for other in reports[1:]:
-        _require_same(reports[0], other)
+        require_same_task(reports[0], other)
     runs = _named(reports)
     task = reports[0].run.task
     stages = {name: _of_model(run) for name, run in runs.items()}
@@ -53,7 +53,8 @@ def compare(reports: list[Results]) -> Comparison:
     )
 
 
-def _require_same(one: Results, two: Results) -> None:
+def require_same_task(one: Results, two: Results) -> None:
+    """Raises `SpeechzooError` if two runs are not of the same task and data, with what differs."""
     differing = [
         f"{field}: {mine!r} and {others!r}"
         for field, mine, others in _fields(one.run.task, two.run.task)

@@ -8,7 +8,8 @@ import numpy as np
 
 from speechzoo import stats
 from speechzoo.asks import Failure
-from speechzoo.errors import SetupError, SpeechzooError
+from speechzoo.errors import SetupError
+from speechzoo.gap.comparison import require_same_task
 from speechzoo.gap.curve_findings import Curve, Line, Missing, Point, StepTest, Tracked, Value, Verdict
 from speechzoo.gap.findings import Estimate, StageName
 from speechzoo.gap.sample import Sample, common_items, estimate_of, other_samples, sample
@@ -48,7 +49,7 @@ def curve(runs: Mapping[int, Results], missing: Mapping[int, str], title: str) -
         raise SetupError(f"no checkpoint has a finished run, so there is no curve:\n{told}")
     first = runs[next(iter(stages))]
     for step in stages:
-        _require_same(first, runs[step])
+        require_same_task(first, runs[step])
     metric, *others = first.run.task.metrics
     lines = _adjusted([_line(runs, *chosen) for chosen in _sets(first, stages)])
     return Curve(
@@ -82,16 +83,6 @@ def _unfinished(stages: Sequence[Measured]) -> str | None:
         return None
     done = len(items) - len(left)
     return f"its run is not finished ({done} of {len(items)} items answered); run the same command again"
-
-
-def _require_same(one: Results, two: Results) -> None:
-    for what in ("identity", "version", "metrics"):
-        mine, others = getattr(one.run.task, what), getattr(two.run.task, what)
-        if mine != others:
-            raise SpeechzooError(
-                f"{one.folder} and {two.folder} are not runs of the same task and data; they differ in its "
-                f"{what}: {mine!r} and {others!r}. Run the same 'eval' again, or remove one of the folders"
-            )
 
 
 def _sets(first: Results, stages: Stages) -> Iterator[tuple[str | None, bool, Stages]]:

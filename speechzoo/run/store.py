@@ -27,7 +27,6 @@ from speechzoo.run.records import (
     RunItem,
     TranscriptRecord,
 )
-from speechzoo.specs import JsonObject
 
 Record = TypeVar("Record", bound=BaseModel)
 _CHECKSUM = re.compile(rb',"crc":"([0-9a-f]{8})"}')
@@ -41,17 +40,12 @@ def to_line(record: BaseModel) -> bytes:
     return body[:-1] + f',"crc":"{zlib.crc32(body):08x}"}}\n'.encode()
 
 
-def from_line(line: bytes) -> JsonObject:
-    """The object in a line.
+def from_line(line: bytes) -> bytes:
+    """The JSON object in a line, without its checksum.
 
     Raises:
         ValueError: the line is cut or changed.
     """
-    value: JsonObject = json.loads(_checked_body(line))
-    return value
-
-
-def _checked_body(line: bytes) -> bytes:
     found = _CHECKSUM.fullmatch(line, max(0, len(line) - _CHECKSUM_LENGTH))
     if found is None:
         raise ValueError("it has no checksum at its end")
@@ -75,7 +69,7 @@ def read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
             if not line.endswith(b"\n"):
                 return
             try:
-                yield kind.model_validate_json(_checked_body(line.rstrip(b"\n")))
+                yield kind.model_validate_json(from_line(line.rstrip(b"\n")))
             except (ValueError, ValidationError) as error:
                 raise StoreError(
                     f"{path}, line {number} (byte {offset}) is damaged: {error}. Nothing was changed; "

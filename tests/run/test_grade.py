@@ -1,5 +1,6 @@
 """Grading: whatever a task returns or raises is one item's outcome, and can be written down."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def test_answers_of_other_libraries_can_be_written(tmp_path: Path) -> None:
         record = AnswerRecord.model_validate(
             {"key": {"role": "model", "item": "x", "condition": "t2t"}, "basis": "b", "answer": written}
         )
-        assert from_line(to_line(record).rstrip(b"\n"))["answer"] == written
+        assert json.loads(from_line(to_line(record).rstrip(b"\n")))["answer"] == written
     assert answer_from_json(answer_to_json(scores, tmp_path), tmp_path).scores == (  # type: ignore[union-attr]
         ContinuationScore(-1.5, 2),
     )

@@ -26,7 +26,7 @@ def test_a_line_comes_back_as_it_was(name: str, answer: dict[str, object]) -> No
     written = record(name, text=answer)
     line = to_line(written)
     assert line.count(b"\n") == 1
-    assert AnswerRecord.model_validate(from_line(line.rstrip(b"\n"))) == written
+    assert AnswerRecord.model_validate_json(from_line(line.rstrip(b"\n"))) == written
     assert json.loads(line)["key"]["item"] == name
 
 
