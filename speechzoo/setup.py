@@ -17,6 +17,10 @@ class Setup:
         folder: its files (weights, data), or None if it has none.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         dtype: ``float32``, ``bfloat16`` or ``float16``: what weights are computed in.
+        attention: transformers' attention backend, such as ``sdpa`` or ``eager``; "" for the model's own.
+        device_map: how a model that is larger than one device is spread over several, as accelerate
+            names it, such as ``auto``; "" for all of it on ``device``.
+        trust_remote_code: the user allows Python code that lies in a checkpoint to run.
         seed: of every random choice; equal seeds give equal answers, whatever the batch.
         parts: a loader for each part the spec or entry names; call `part` to have one.
     """
@@ -25,6 +29,9 @@ class Setup:
     folder: Path | None = None
     device: str = "cpu"
     dtype: str = "float32"
+    attention: str = ""
+    device_map: str = ""
+    trust_remote_code: bool = False
     seed: int = 0
     parts: dict[str, Callable[[], Any]] = field(default_factory=dict)
     _loaded: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)

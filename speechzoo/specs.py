@@ -71,6 +71,7 @@ class ModelSpec:
         prepare: ``"module:function"`` run once on freshly fetched files as ``function(folder)``.
         requires: distributions that the class imports beyond those its package depends on.
         needs_files: it can do nothing without a checkpoint: a registry entry's, or ``NAME@FOLDER``.
+        remote_code: it runs Python code that lies in its checkpoint: only with ``--trust-remote-code``.
     """
 
     name: str
@@ -82,9 +83,10 @@ class ModelSpec:
     prepare: str | None = None
     requires: tuple[str, ...] = ()
     needs_files: bool = False
+    remote_code: bool = False
 
 
-ServiceKind = Literal["transcriber", "voice"]
+ServiceKind = Literal["transcriber", "voice", "judge"]
 
 
 @dataclass(frozen=True)
