@@ -20,7 +20,10 @@ from .errors import ItemError as ItemError
 from .errors import SetupError as SetupError
 from .errors import SpeechzooError as SpeechzooError
 from .hookspecs import hookimpl as hookimpl
+from .judging import JudgeAsk as JudgeAsk
+from .judging import Judgement as Judgement
 from .model import Model as Model
+from .services import Judge as Judge
 from .services import Transcriber as Transcriber
 from .services import Voice as Voice
 from .setup import Setup as Setup
@@ -33,6 +36,7 @@ from .specs import ServiceSpec as ServiceSpec
 from .specs import TaskSpec as TaskSpec
 from .task import Grade as Grade
 from .task import Item as Item
+from .task import JudgedTask as JudgedTask
 from .task import Metric as Metric
 from .task import Task as Task
 

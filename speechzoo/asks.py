@@ -5,9 +5,11 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar
 
 from speechzoo.audio import AudioClip
-from speechzoo.dialogue import Dialogue, Message, Part, clips_of
+from speechzoo.dialogue import Dialogue, Message, Part, clips_of, part_key
+from speechzoo.judging import Judgement
 
 # A probability rounded up in low precision may have a logarithm a little above 0.
 ROUNDING = 1e-2
@@ -65,15 +67,31 @@ class DialogueAsk:
         opening: messages before the first turn, such as a system prompt.
         speech: every reply must be spoken.
         max_tokens: limit of text tokens for each reply.
+        history: how the model's own replies stand before its next: as ``text``, where they have one, or as
+            ``speech``. A reply that failed is silence there: a message without parts.
     """
 
     turns: tuple[Message, ...]
     opening: Dialogue = ()
     speech: bool = False
     max_tokens: int = 256
+    history: Literal["text", "speech"] = "text"
 
 
 Ask = ScoreAsk | MultiScoreAsk | ReplyAsk | DialogueAsk
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An ask without an answer, or an answer that cannot be graded: an outcome of its own, never a zero.
+
+    Attributes:
+        reason: a short snake_case word, counted in reports: ``truncated_audio``, ``non_finite``, ...
+        detail: one sentence with the particulars.
+    """
+
+    reason: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,6 +142,10 @@ class ReplyAnswer:
         truncated: the reply was cut at ``max_tokens``.
         heard: what the model understood of the ask's clips, where it has such a text.
         timings: seconds by stage.
+        judgements: what a judge said of it. No model fills it in: the runner asks the judge what the
+            task wants to know, and joins its judgements, in the order of ``to_judge``, before the task
+            grades. A failure among them is no judgement: ``judge_error``, or ``judge_budget`` where the
+            ceiling of cost was reached.
     """
 
     text: str | None
@@ -131,29 +153,23 @@ class ReplyAnswer:
     truncated: bool = False
     heard: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    judgements: tuple[Judgement | Failure, ...] = ()
 
 
 @dataclass(frozen=True)
 class DialogueAnswer:
-    """The replies of a dialogue, one a turn."""
+    """What came back for each turn of a dialogue, at least one of them a reply.
 
-    replies: tuple[ReplyAnswer, ...]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An ask without an answer, or an answer that cannot be graded: an outcome of its own, never a zero.
-
-    Attributes:
-        reason: a short snake_case word, counted in reports: ``truncated_audio``, ``non_finite``, ...
-        detail: one sentence with the particulars.
+    A turn that failed stays in its place: the user went on after it. ``judgements`` are as in `ReplyAnswer`,
+    of the dialogue as a whole.
     """
 
-    reason: str
-    detail: str = ""
+    replies: tuple[ReplyAnswer | Failure, ...]
+    judgements: tuple[Judgement | Failure, ...] = ()
 
 
 Answer = ScoreAnswer | ReplyAnswer | DialogueAnswer
+Timed = TypeVar("Timed", ScoreAnswer, ReplyAnswer)
 
 
 def score_asks(ask: Ask) -> tuple[ScoreAsk, ...]:
@@ -209,7 +225,7 @@ def context_digest(ask: Ask) -> str:
     if isinstance(ask, MultiScoreAsk):
         return _sha256([context_digest(one) for one in ask.asks])
     chat = ask.chat if isinstance(ask, ScoreAsk) else True
-    return _sha256([chat, [[m.role, *map(_part_key, m.parts)] for m in dialogue_of(ask)]])
+    return _sha256([chat, [[m.role, *map(part_key, m.parts)] for m in dialogue_of(ask)]])
 
 
 def ask_digest(ask: Ask, context: str | None = None) -> str:
@@ -223,21 +239,14 @@ def ask_digest(ask: Ask, context: str | None = None) -> str:
         ItemError: a clip's file cannot be read.
     """
     if isinstance(ask, ScoreAsk):
-        rest: list[object] = ["score", *map(_part_key, ask.continuations)]
+        rest: list[object] = ["score", *map(part_key, ask.continuations)]
     elif isinstance(ask, MultiScoreAsk):
         rest = ["scores", *map(ask_digest, ask.asks)]
     elif isinstance(ask, ReplyAsk):
         rest = ["reply", ask.speech, ask.max_tokens]
     else:
-        rest = ["dialogue", len(ask.opening), ask.speech, ask.max_tokens]
+        rest = ["dialogue", len(ask.opening), ask.speech, ask.max_tokens, ask.history]
     return _sha256([context or context_digest(ask), *rest])
-
-
-def _part_key(part: Part) -> list[str]:
-    if isinstance(part, str):
-        return ["text", part]
-    # A recogniser that is told the language hears something else.
-    return ["clip", part.digest, *([part.language] if part.language else [])]
 
 
 def _sha256(value: object) -> str:
@@ -255,7 +264,7 @@ def checked(ask: Ask, answer: Answer | Failure) -> Answer | Failure:
     if isinstance(ask, ScoreAsk | MultiScoreAsk):
         return _checked_score(continuations_of(ask), answer)
     if isinstance(ask, ReplyAsk):
-        return _checked_reply(answer, ask.speech)
+        return checked_reply(answer, ask.speech)
     if not isinstance(answer, DialogueAnswer):
         return Failure("wrong_answer_shape", f"a dialogue was asked, got {_kind(answer)}")
     if len(answer.replies) != len(ask.turns):
@@ -263,10 +272,15 @@ def checked(ask: Ask, answer: Answer | Failure) -> Answer | Failure:
             "wrong_answer_shape",
             f"{len(ask.turns)} turns were asked, {len(answer.replies)} replies came back",
         )
-    for reply in answer.replies:
-        if isinstance(bad := _checked_reply(reply, ask.speech), Failure):
-            return bad
-    return answer
+    return dialogue_answer([checked_reply(reply, ask.speech) for reply in answer.replies])
+
+
+def dialogue_answer(replies: Sequence[ReplyAnswer | Failure]) -> DialogueAnswer | Failure:
+    """The replies as an answer; the first failure if there is nothing else."""
+    first = replies[0] if replies else Failure("empty_dialogue", "it has no turns")
+    if isinstance(first, Failure) and all(isinstance(reply, Failure) for reply in replies):
+        return replace(first, detail=f"turn 1: {first.detail}")
+    return DialogueAnswer(tuple(replies))
 
 
 def _checked_score(continuations: Sequence[Part], answer: Answer) -> Answer | Failure:
@@ -289,7 +303,10 @@ def _checked_score(continuations: Sequence[Part], answer: Answer) -> Answer | Fa
     return _timed(answer)
 
 
-def _checked_reply(answer: Answer, speech: bool) -> Answer | Failure:
+def checked_reply(answer: Answer | Failure, speech: bool) -> ReplyAnswer | Failure:
+    """The reply, or a failure saying why it is none; see `checked`."""
+    if isinstance(answer, Failure):
+        return answer
     if not isinstance(answer, ReplyAnswer):
         return Failure("wrong_answer_shape", f"a reply was asked, got {_kind(answer)}")
     if speech and answer.clip is None:
@@ -299,7 +316,7 @@ def _checked_reply(answer: Answer, speech: bool) -> Answer | Failure:
     return _timed(answer)
 
 
-def _timed(answer: ScoreAnswer | ReplyAnswer) -> Answer | Failure:
+def _timed(answer: Timed) -> Timed | Failure:
     if not all(math.isfinite(seconds) for seconds in answer.timings.values()):
         return Failure("non_finite", f"timings {answer.timings}")
     return answer
@@ -314,18 +331,23 @@ def named(part: Part) -> str:
     return repr(part) if isinstance(part, str) else part.name
 
 
+def replies_of(answer: Answer | Failure) -> tuple[ReplyAnswer, ...]:
+    """The replies in it, without the turns that failed."""
+    if isinstance(answer, DialogueAnswer):
+        return tuple(reply for reply in answer.replies if isinstance(reply, ReplyAnswer))
+    return (answer,) if isinstance(answer, ReplyAnswer) else ()
+
+
 def heard_by(answer: Answer) -> str | None:
     """What the model understood of the clips, if it says so."""
     if isinstance(answer, DialogueAnswer):
-        heard = [reply.heard for reply in answer.replies if reply.heard is not None]
+        heard = [reply.heard for reply in replies_of(answer) if reply.heard is not None]
         return " ".join(heard) if heard else None
     return answer.heard
 
 
 def is_truncated(answer: Answer) -> bool:
-    if isinstance(answer, DialogueAnswer):
-        return any(reply.truncated for reply in answer.replies)
-    return isinstance(answer, ReplyAnswer) and answer.truncated
+    return any(reply.truncated for reply in replies_of(answer))
 
 
 def spoken_text(ask: Ask) -> str | None:

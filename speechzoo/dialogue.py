@@ -57,3 +57,15 @@ def parts_of(dialogue: Sequence[Message]) -> Iterator[Part]:
 
 def clips_of(dialogue: Sequence[Message]) -> tuple[AudioClip, ...]:
     return tuple(clip for message in dialogue for clip in message.clips)
+
+
+def part_key(part: Part) -> list[str]:
+    """What of a text or clip can change an answer to it.
+
+    Raises:
+        ItemError: a clip's file cannot be read.
+    """
+    if isinstance(part, str):
+        return ["text", part]
+    # A recogniser that is told the language hears something else.
+    return ["clip", part.digest, *([part.language] if part.language else [])]

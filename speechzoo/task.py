@@ -1,10 +1,12 @@
 """What a task must be able to do: list its items, ask about one, grade the answer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from speechzoo.asks import Answer, Ask, Failure
+from speechzoo.judging import JudgeAsk
+from speechzoo.services import Judge
 from speechzoo.specs import Condition
 
 
@@ -91,3 +93,25 @@ class Task(Protocol):
     def grade(self, item: Item, condition: Condition, answer: Answer) -> Grade | Failure:
         """The answer's worth, or why it has none (``unparsed``, ...)."""
         ...
+
+
+class JudgedTask(Task, Protocol):
+    """A task whose grades need a judge's opinion.
+
+    The runner asks the judge and keeps what it said in the run's folder; nothing is asked twice. The
+    judgements come with the answer that is to be graded.
+
+    Attributes:
+        judge: its part of that name, ``setup.part("judge")``.
+    """
+
+    judge: Judge
+
+    def to_judge(self, item: Item, condition: Condition, answer: Answer) -> Sequence[JudgeAsk]:
+        """What the judge is asked about an answer. Raises `ItemError` if it cannot be judged."""
+        ...
+
+
+def is_judged(task: Task) -> TypeGuard[JudgedTask]:
+    """Whether the task's grades need a judge. Looks at nothing that would load one."""
+    return hasattr(task, "to_judge")

@@ -139,8 +139,8 @@ SPOKEN = ReplyAnswer(None, silence(0.1))
         (replace(REPLY, speech=True), SAID, "no_speech"),
         (TALK, SAID, "wrong_answer_shape"),
         (TALK, DialogueAnswer((SAID,)), "wrong_answer_shape"),
-        (TALK, DialogueAnswer((SAID, SPOKEN)), "no_text"),
-        (replace(TALK, speech=True), DialogueAnswer((SPOKEN, SAID)), "no_speech"),
+        (TALK, DialogueAnswer((SPOKEN, SPOKEN)), "no_text"),
+        (replace(TALK, speech=True), DialogueAnswer((SAID, SAID)), "no_speech"),
     ],
 )
 def test_what_is_no_answer_becomes_a_failure(ask: Ask, answer: Answer, reason: str) -> None:
@@ -178,3 +178,12 @@ def test_what_was_heard_and_said_is_known_whole_or_not_at_all() -> None:
     talk = DialogueAnswer((ReplyAnswer("a", heard="x"), ReplyAnswer("b", truncated=True)))
     assert heard_by(talk) == "x" and is_truncated(talk)
     assert heard_by(SAID) is None and not is_truncated(ScoreAnswer((GOOD,)))
+
+
+def test_a_turn_that_failed_keeps_its_place_among_the_replies() -> None:
+    """Otherwise one bad turn costs the whole dialogue, or a reply is taken for that of another turn."""
+    answer = checked(TALK, DialogueAnswer((SAID, SPOKEN)))
+    assert isinstance(answer, DialogueAnswer)
+    assert answer.replies[0] == SAID
+    assert isinstance(answer.replies[1], Failure)
+    assert answer.replies[1].reason == "no_text"

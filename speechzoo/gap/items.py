@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from speechzoo.asks import Answer, DialogueAnswer, Failure, ReplyAnswer, ScoreAnswer, heard_by
+from speechzoo.asks import Answer, Failure, ScoreAnswer, heard_by, replies_of
 from speechzoo.audio import AudioClip
 from speechzoo.gap.findings import Cell, Change, ItemRow, StageName
 from speechzoo.gap.probes import margin_of
@@ -75,19 +75,13 @@ def _cell(stage: Measured, item: str, results: Results) -> Cell:
     )
 
 
-def _replies(answer: Answer | Failure) -> tuple[ReplyAnswer, ...]:
-    if isinstance(answer, DialogueAnswer):
-        return answer.replies
-    return (answer,) if isinstance(answer, ReplyAnswer) else ()
-
-
 def _text(answer: Answer | Failure) -> str | None:
-    texts = [reply.text for reply in _replies(answer) if reply.text is not None]
+    texts = [reply.text for reply in replies_of(answer) if reply.text is not None]
     return "\n\n".join(texts) if texts else None
 
 
 def _clips(answer: Answer | Failure) -> list[AudioClip]:
-    return [reply.clip for reply in _replies(answer) if reply.clip is not None]
+    return [reply.clip for reply in replies_of(answer) if reply.clip is not None]
 
 
 def _path(clip: AudioClip, folder: Path) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from speechzoo.asks import Answer, ContinuationScore, DialogueAnswer, Failure, ReplyAnswer, ScoreAnswer
+from speechzoo.asks import Answer, ContinuationScore, Failure, ScoreAnswer, replies_of
 from speechzoo.gap.findings import Hearing, Prior, Probe
 from speechzoo.gap.sample import Sample, sample
 from speechzoo.gap.stages import usable, with_variant
@@ -123,9 +123,7 @@ def _moved(one: ContinuationScore, two: ContinuationScore) -> float:
 
 
 def _texts(answer: Answer | Failure) -> tuple[str | None, ...]:
-    if isinstance(answer, DialogueAnswer):
-        return tuple(reply.text for reply in answer.replies)
-    return (answer.text,) if isinstance(answer, ReplyAnswer) else ()
+    return tuple(reply.text for reply in replies_of(answer))
 
 
 def margin_of(result: Result | None) -> float | None:

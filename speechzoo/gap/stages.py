@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from speechzoo import stats
-from speechzoo.asks import Answer, DialogueAnswer, Failure
+from speechzoo.asks import Answer, Failure, ScoreAnswer, replies_of
 from speechzoo.gap.findings import Stage, StageName, Step
 from speechzoo.gap.sample import Arms, Sample
 from speechzoo.gap.wording import deciding, is_clear, loss_verdict
@@ -202,7 +202,7 @@ def _mean_seconds(answers: Sequence[Answer | Failure]) -> dict[str, float]:
     spent: defaultdict[str, float] = defaultdict(float)
     answered = [answer for answer in answers if not isinstance(answer, Failure)]
     for answer in answered:
-        for part in answer.replies if isinstance(answer, DialogueAnswer) else (answer,):
+        for part in (answer,) if isinstance(answer, ScoreAnswer) else replies_of(answer):
             for name, seconds in part.timings.items():
                 # Timings are a plugin's own: one that could not be taken is left out.
                 if isinstance(seconds, int | float) and math.isfinite(seconds):

@@ -2,13 +2,11 @@
 
 import gc
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from speechzoo.asks import (
     Answer,
     Ask,
-    DialogueAnswer,
     DialogueAsk,
     Failure,
     MultiScoreAsk,
@@ -17,6 +15,8 @@ from speechzoo.asks import (
     ScoreAnswer,
     ScoreAsk,
     checked,
+    checked_reply,
+    dialogue_answer,
     score_asks,
 )
 from speechzoo.dialogue import Dialogue, Message
@@ -110,33 +110,28 @@ def _joined(answers: Sequence[Answer | Failure]) -> Answer | Failure:
 
 
 def _converse(model: Model, asks: Sequence[DialogueAsk]) -> list[Answer | Failure]:
-    """All dialogues side by side, a turn at a time: turn 2 of every dialogue is one batch."""
+    """All dialogues side by side, a turn at a time: turn 2 of every dialogue is one batch.
+
+    The user goes on after a turn that failed: what the model says then is its own merit.
+    """
     histories: list[Dialogue] = [ask.opening for ask in asks]
-    replies: list[list[ReplyAnswer]] = [[] for _ in asks]
-    failed: dict[int, Failure] = {}
+    replies: list[list[ReplyAnswer | Failure]] = [[] for _ in asks]
     for turn in range(max(len(ask.turns) for ask in asks)):
-        places = [i for i, ask in enumerate(asks) if turn < len(ask.turns) and i not in failed]
+        places = [i for i, ask in enumerate(asks) if turn < len(ask.turns)]
         batch = [
             ReplyAsk((*histories[i], asks[i].turns[turn]), asks[i].speech, asks[i].max_tokens) for i in places
         ]
-        answers = [
-            checked(ask, answer) for ask, answer in zip(batch, isolating(model.reply, batch), strict=True)
-        ]
-        for i, ask, answer in zip(places, batch, answers, strict=True):
-            if isinstance(answer, ReplyAnswer):
-                replies[i].append(answer)
-                histories[i] = (*ask.dialogue, _as_history(answer))
-            else:
-                failed[i] = _in_turn(answer, turn)
-    return [failed.get(i) or DialogueAnswer(tuple(replies[i])) for i in range(len(asks))]
+        for i, ask, answer in zip(places, batch, isolating(model.reply, batch), strict=True):
+            reply = checked_reply(answer, ask.speech)
+            replies[i].append(reply)
+            histories[i] = (*ask.dialogue, _as_history(reply, asks[i].history))
+    return [dialogue_answer(own) for own in replies]
 
 
-def _as_history(answer: ReplyAnswer) -> Message:
-    """A reply as the assistant's turn: its text if it has one, else its speech."""
-    part = answer.text if answer.text is not None else answer.clip
+def _as_history(reply: ReplyAnswer | Failure, kind: Literal["text", "speech"]) -> Message:
+    """A reply as the assistant's turn; one that failed is silence."""
+    if isinstance(reply, Failure):
+        return Message("assistant", ())
+    as_text = reply.clip is None or (kind == "text" and reply.text is not None)
+    part = reply.text if as_text else reply.clip
     return Message("assistant", (part,) if part is not None else ())
-
-
-def _in_turn(answer: Answer | Failure, turn: int) -> Failure:
-    failure = answer if isinstance(answer, Failure) else Failure("wrong_answer_shape")
-    return replace(failure, detail=f"turn {turn + 1}: {failure.detail}")

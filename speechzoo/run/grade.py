@@ -4,24 +4,42 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
-from speechzoo.asks import Answer, Failure, ScoreAnswer, heard_by, spoken_text
+from speechzoo.asks import (
+    Answer,
+    DialogueAnswer,
+    Failure,
+    ReplyAnswer,
+    ScoreAnswer,
+    heard_by,
+    spoken_text,
+)
 from speechzoo.errors import ItemError, SetupError
+from speechzoo.judging import JudgeAsk, Judgement, Usage
+from speechzoo.run.judge import JudgementFile
 from speechzoo.run.plan import Plan, Work
 from speechzoo.run.progress import Progress
 from speechzoo.run.records import AnswerRecord, GradeRecord, Key, answer_from_json
 from speechzoo.run.store import Store
 from speechzoo.specs import JsonObject
-from speechzoo.task import Grade, Task
+from speechzoo.task import Grade, Task, is_judged
 from speechzoo.wer import word_error_rate
+
+Made = TypeVar("Made")
 
 # Grades wait so long, in seconds, for others to be synced to disk together: a sync takes as long as some
 # dozens of grades, and one of them longer than all this where speech has to be transcribed for it.
 SECONDS_A_WRITE = 0.2
+ANSWERS_JUDGED_TOGETHER = 16
+# Of the judge rather than of the answer: a later call asks again.
+JUDGE_FAILURES = {"judge_error", "judge_budget"}
 
 
 def grade_answers(
@@ -31,20 +49,97 @@ def grade_answers(
     plan: Plan,
     answers: Mapping[Key, AnswerRecord],
     progress: Progress,
+    max_judge_cost: float | None = None,
 ) -> None:
-    """Grades every answer of the plan that has no grade on the same basis yet."""
+    """Grades every answer of the plan that has no grade on the same basis yet.
+
+    Args:
+        store: where answers lie and grades go.
+        task: whose grades they are.
+        task_identity: everything about it that can change a grade.
+        plan: what was asked.
+        answers: the valid ones.
+        progress: is told how far it is.
+        max_judge_cost: in US dollars, of all a judge says in this run; None sets no ceiling.
+    """
     bases = {
         key: grade_basis(record, prior_of(key, answers), task_identity, task.version)
         for key, record in answers.items()
     }
-    there = {(grade.key, grade.basis) for grade in store.grades()}
+    there = {(grade.key, grade.basis) for grade in store.grades() if grade.failure not in JUDGE_FAILURES}
     works = [work for work in plan.works if work.key in answers]
     todo = [work for work in works if (work.key, bases[work.key]) not in there]
     progress.stage("grading", len(works), len(works) - len(todo))
-    graded = (_graded(store, task, plan, work, answers, bases[work.key]) for work in todo)
-    for records in _gathered(graded, SECONDS_A_WRITE):
-        store.add_grades(records)
-        progress.advance(len(records))
+    with _judgements(store, task, task_identity, max_judge_cost) if todo else nullcontext() as judgements:
+        graded = (
+            _graded(task, plan, work, answer, bases[work.key])
+            for batch in _neighbours(todo, ANSWERS_JUDGED_TOGETHER if judgements else 1)
+            for work, answer in _judged(task, plan, judgements, _read(store, batch, answers))
+        )
+        for records in _gathered(graded, SECONDS_A_WRITE):
+            store.add_grades(records)
+            progress.advance(len(records))
+        if judgements is not None:
+            progress.say(f"the judge of this run: {_told(judgements.usage)}")
+
+
+def _judgements(
+    store: Store, task: Task, task_identity: JsonObject, max_cost: float | None
+) -> AbstractContextManager[JudgementFile | None]:
+    if not is_judged(task):
+        return nullcontext()
+    return JudgementFile(
+        store.folder / "judgements.jsonl", task.judge, task_identity["parts"]["judge"], max_cost
+    )
+
+
+def _told(usage: Usage) -> str:
+    cost = "cost unknown" if usage.cost is None else f"{usage.cost:.2f} USD"
+    return f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, {cost}"
+
+
+def _neighbours(works: Sequence[Work], size: int) -> Iterator[Sequence[Work]]:
+    return (works[start : start + size] for start in range(0, len(works), size))
+
+
+def _read(
+    store: Store, works: Sequence[Work], answers: Mapping[Key, AnswerRecord]
+) -> list[tuple[Work, Answer | Failure]]:
+    """The answers to these works, scores with those without context beside them."""
+    found = []
+    for work in works:
+        answer = answer_from_json(answers[work.key].answer, store.audio)
+        prior = prior_of(work.key, answers)
+        without = answer_from_json(prior.answer, store.audio) if prior else None
+        if isinstance(answer, ScoreAnswer) and isinstance(without, ScoreAnswer):
+            answer = replace(answer, prior=without.scores)
+        found.append((work, answer))
+    return found
+
+
+def _judged(
+    task: Task,
+    plan: Plan,
+    judgements: JudgementFile | None,
+    answered: Sequence[tuple[Work, Answer | Failure]],
+) -> list[tuple[Work, Answer | Failure]]:
+    """The same with what the judge says of each answer, where the task wants to know."""
+    if judgements is None or not is_judged(task):
+        return list(answered)
+    asked: list[tuple[Work, Answer | Failure, Sequence[JudgeAsk]]] = []
+    for work, answer in answered:
+        asks: Sequence[JudgeAsk] | Failure = ()
+        if isinstance(answer, ReplyAnswer | DialogueAnswer):
+            asks = _attempt(partial(task.to_judge, plan.items[work.key.item], work.key.condition, answer))
+        asked.append((work, asks, ()) if isinstance(asks, Failure) else (work, answer, asks))
+    told = iter(judgements.ask([ask for _, _, asks in asked for ask in asks]))
+    return [(work, _joined(answer, [next(told) for _ in asks])) for work, answer, asks in asked]
+
+
+def _joined(answer: Answer | Failure, told: Sequence[Judgement | Failure]) -> Answer | Failure:
+    if isinstance(answer, ReplyAnswer | DialogueAnswer):
+        return replace(answer, judgements=tuple(told))
+    return answer
 
 
 def prior_of(key: Key, answers: Mapping[Key, AnswerRecord]) -> AnswerRecord | None:
@@ -62,14 +157,7 @@ def grade_basis(
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _graded(
-    store: Store, task: Task, plan: Plan, work: Work, answers: Mapping[Key, AnswerRecord], basis: str
-) -> GradeRecord:
-    answer = answer_from_json(answers[work.key].answer, store.audio)
-    prior = prior_of(work.key, answers)
-    without = answer_from_json(prior.answer, store.audio) if prior else None
-    if isinstance(answer, ScoreAnswer) and isinstance(without, ScoreAnswer):
-        answer = replace(answer, prior=without.scores)
+def _graded(task: Task, plan: Plan, work: Work, answer: Answer | Failure, basis: str) -> GradeRecord:
     outcome = _outcome(task, plan, work, answer)
     if isinstance(outcome, Failure):
         return GradeRecord(
@@ -93,13 +181,22 @@ def _graded(
 def _outcome(task: Task, plan: Plan, work: Work, answer: Answer | Failure) -> Grade | Failure:
     if isinstance(answer, Failure):
         return answer
+    return _attempt(lambda: _sound(task.grade(plan.items[work.key.item], work.key.condition, answer)))
+
+
+def _attempt(method: Callable[[], Made]) -> Made | Failure:
+    """What the task makes of an answer; its fault on one item is that item's outcome, counted and shown.
+
+    Raises:
+        SetupError: this machine cannot grade.
+    """
     try:
-        return _sound(task.grade(plan.items[work.key.item], work.key.condition, answer))
-    except SetupError:  # this machine cannot grade: no item's fault
+        return method()
+    except SetupError:
         raise
     except ItemError as error:
         return Failure(error.reason, error.detail)
-    except Exception as error:  # a task's fault on one item is that item's outcome, counted and shown
+    except Exception as error:
         return Failure("grading_error", f"{type(error).__name__}: {error}")
 
 

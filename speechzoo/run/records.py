@@ -262,7 +262,7 @@ def answer_from_json(record: Mapping[str, Any], audio: Path) -> Answer | Failure
         scores = tuple(ContinuationScore(*score) for score in record["scores"])
         return ScoreAnswer(scores, record["heard"], record["timings"], means=record.get("means", False))
     if record["kind"] == "dialogue":
-        return DialogueAnswer(tuple(_reply(reply, audio) for reply in record["replies"]))
+        return DialogueAnswer(tuple(_turn(reply, audio) for reply in record["replies"]))
     return _reply(record, audio)
 
 
@@ -270,6 +270,12 @@ def _score_to_json(score: ContinuationScore) -> list[float | int]:
     """Log-likelihood, tokens and, where they are known, audio tokens of the context."""
     known = [] if score.audio_tokens is None else [int(score.audio_tokens)]
     return [float(score.log_likelihood), int(score.tokens), *known]
+
+
+def _turn(record: Mapping[str, Any], audio: Path) -> ReplyAnswer | Failure:
+    if record["kind"] == "failure":
+        return Failure(record["reason"], record["detail"])
+    return _reply(record, audio)
 
 
 def _reply(record: Mapping[str, Any], audio: Path) -> ReplyAnswer:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from speechzoo import Capability, ModelSpec, Parameter, ServiceSpec, hookimpl
 
+_ANSWERS = ("scored", "written")
+
 TEXT_LLM = ModelSpec(
     name="text-llm",
     target="speechzoo_cascade.text_llm:TextLLM",
@@ -58,6 +60,21 @@ PIPER = ServiceSpec(
     requires=("piper-tts",),
 )
 
+JUDGE = ServiceSpec(
+    name="local-judge",
+    kind="judge",
+    target="speechzoo_cascade.judge:LocalJudge",
+    summary="Any model as a judge, by the likeliest answers or by what it writes",
+    parameters={
+        "answers": Parameter(
+            "scored", "likeliest value of each field, or the form as it is written", _ANSWERS
+        ),
+        "hears": Parameter(False, "the model is given clips; otherwise transcripts"),
+        "max_tokens": Parameter(512, "of a form that is written"),
+    },
+    parts={"llm": "smollm2-135m"},
+)
+
 
 @hookimpl
 def speechzoo_models() -> Sequence[ModelSpec]:
@@ -66,4 +83,4 @@ def speechzoo_models() -> Sequence[ModelSpec]:
 
 @hookimpl
 def speechzoo_services() -> Sequence[ServiceSpec]:
-    return (WHISPER, PIPER)
+    return (WHISPER, PIPER, JUDGE)

@@ -1,0 +1,168 @@
+"""Asks a judge, and keeps what it said: the same is never asked, or paid for, twice.
+
+Every judgement is on disk before the next are asked for, so that a kill, or a ceiling of cost, loses none.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from speechzoo.asks import Failure
+from speechzoo.errors import ItemError, SetupError
+from speechzoo.judging import JudgeAsk, Judgement, Usage
+from speechzoo.run.describe import digest
+from speechzoo.run.execute import isolating
+from speechzoo.run.records import writable
+from speechzoo.run.store import AppendFile, read_lines
+from speechzoo.services import Judge
+
+ASKS_A_CALL = 8
+"""So few that a ceiling of cost is not overshot by much, so many that a judge far away is kept busy."""
+
+
+class JudgementRecord(BaseModel):
+    """A line of judgements.jsonl.
+
+    Attributes:
+        basis: digest of the judge and of all it was asked.
+        answer: the form, or None if what it said is none.
+        raw: what it said.
+        input_tokens: that it read and heard, and so on: see `Usage`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    basis: str
+    answer: dict[str, Any] | None
+    raw: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+
+
+class JudgementFile:
+    """The judgements of one judge in one folder, and those it is still asked for.
+
+    Args:
+        path: the file; it is made when the first judgement comes.
+        judge: who is asked.
+        identity: everything about the judge that can change a judgement.
+        max_cost: in US dollars, of all judgements in the file; when they have cost so much no more are
+            asked for.
+    """
+
+    def __init__(
+        self, path: Path, judge: Judge, identity: Mapping[str, Any], max_cost: float | None = None
+    ) -> None:
+        self._path = path
+        self._judge = judge
+        self._identity = identity
+        self._max_cost = max_cost
+        self._there = {record.basis: record for record in read_lines(path, JudgementRecord)}
+        self._file: AppendFile | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """Of all judgements in the file; ``cost`` is None if no judgement tells it."""
+        records = self._there.values()
+        costs = [record.cost for record in records if record.cost is not None]
+        return Usage(
+            input_tokens=sum(record.input_tokens for record in records),
+            output_tokens=sum(record.output_tokens for record in records),
+            cost=sum(costs) if costs else None,
+        )
+
+    def ask(self, asks: Sequence[JudgeAsk]) -> list[Judgement | Failure]:
+        """A judgement, or why there is none, for each ask; what is in the file is not asked again.
+
+        Raises:
+            SetupError: the judge cannot be asked on this machine, or a ceiling was set for a judge that
+                does not tell what it costs.
+        """
+        bases = [self._basis(ask) for ask in asks]
+        todo = {
+            basis: ask
+            for basis, ask in zip(bases, asks, strict=True)
+            if isinstance(basis, str) and basis not in self._there
+        }
+        failures = self._ask_new(todo)
+        return [
+            basis
+            if isinstance(basis, Failure)
+            else _outcome(self._there[basis])
+            if basis in self._there
+            else failures[basis]
+            for basis in bases
+        ]
+
+    def _basis(self, ask: JudgeAsk) -> str | Failure:
+        try:
+            return digest([self._identity, ask.digest])[:32]
+        except ItemError as error:
+            return Failure(error.reason, error.detail)
+
+    def _ask_new(self, todo: Mapping[str, JudgeAsk]) -> dict[str, Failure]:
+        """Puts new judgements into the file and returns what came of the others."""
+        failures: dict[str, Failure] = {}
+        waiting = list(todo.items())
+        while waiting:
+            batch, waiting = waiting[:ASKS_A_CALL], waiting[ASKS_A_CALL:]
+            if self._max_cost is not None and (self.usage.cost or 0.0) >= self._max_cost:
+                spent = Failure("judge_budget", f"judgements have cost {self.usage.cost or 0.0:.2f} USD")
+                failures |= {basis: spent for basis, _ in (*batch, *waiting)}
+                break
+            told = isolating(self._judge.judge, [ask for _, ask in batch])
+            records = []
+            for (basis, _), judgement in zip(batch, told, strict=True):
+                if isinstance(judgement, Failure):
+                    failures[basis] = Failure("judge_error", f"{judgement.reason}: {judgement.detail}")
+                else:
+                    records.append(_record(basis, judgement))
+            self._keep(records)
+        return failures
+
+    def _keep(self, records: Sequence[JudgementRecord]) -> None:
+        if not records:
+            return
+        if self._file is None:
+            self._file = AppendFile(self._path)
+        self._file.append(records)
+        self._there |= {record.basis: record for record in records}
+        if self._max_cost is not None and any(record.cost is None for record in records):
+            raise SetupError(
+                "a ceiling of cost was set, but the judge does not tell what it costs: set its prices"
+            )
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _record(basis: str, judgement: Judgement) -> JudgementRecord:
+    usage = judgement.usage
+    return JudgementRecord(
+        basis=basis,
+        answer=judgement.answer,
+        raw=writable(judgement.raw),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost=usage.cost,
+    )
+
+
+def _outcome(record: JudgementRecord) -> Judgement | Failure:
+    usage = Usage(record.input_tokens, record.output_tokens, record.cost)
+    if record.answer is None:
+        return Failure("judge_error", f"no valid form: {record.raw[:500]!r}")
+    return Judgement(record.answer, record.raw, usage)
