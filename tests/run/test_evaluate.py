@@ -191,6 +191,7 @@ def test_a_signal_leaves_a_run_that_can_be_resumed(
     )
     answers = tmp_path / "run" / "answers.jsonl"
     while not answers.exists() or not answers.read_bytes():
+        assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
@@ -263,6 +264,7 @@ def test_a_worker_killed_from_outside_costs_nothing(instrument: dict[str, str], 
     process = subprocess.Popen([*arguments, "--batch-tokens", "60"], env=instrument, cwd=tmp_path)
     answers = tmp_path / "run" / "answers.jsonl"
     while not answers.exists() or not answers.read_bytes():
+        assert process.poll() is None
         time.sleep(0.02)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     workers = [c for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
