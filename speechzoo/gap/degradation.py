@@ -10,7 +10,7 @@ from speechzoo.gap.probes import hearing, prior
 from speechzoo.gap.published import published_tables
 from speechzoo.gap.stages import SPEECH_STEPS, STEPS, stage
 from speechzoo.gap.wording import headline, is_percentage, stage_headline
-from speechzoo.run.records import Results
+from speechzoo.run.records import Judging, Results
 from speechzoo.run.results import collection_paused
 
 UNFINISHED = ("not_answered", "not_graded")
@@ -44,7 +44,7 @@ def degradation(results: Results) -> Report:
         items_planned=len(results.items),
         items_used=len(first.items),
         warnings=(*_unfinished(found_rows), *_warnings(found_stages, found, probed)),
-        notes=(pooled,) if pooled else (),
+        notes=tuple(filter(None, (pooled, _judged(results.judging)))),
         stages=tuple(found_stages),
         steps=tuple(found_steps),
         main=found_steps.index(first.main) if first.main else None,
@@ -72,6 +72,17 @@ def _headline(results: Results, stages: Sequence[Stage], main: Step | None) -> s
     if any(stage.valid for stage in stages):
         return f"Nothing can be compared: no item of {len(results.items)} is valid in every stage"
     return f"Nothing was measured: none of {len(results.items)} items has a valid answer"
+
+
+def _judged(judging: Judging | None) -> str | None:
+    if judging is None:
+        return None
+    usage = judging.usage
+    cost = "at a cost unknown" if usage.cost is None else f"for {usage.cost:.2f} USD"
+    return (
+        f"Values are opinions of the judge {judging.judge}: {judging.judgements} judgements, {judging.invalid} "
+        f"of them no valid form, of {usage.input_tokens:,} tokens in and {usage.output_tokens:,} out, {cost}."
+    )
 
 
 def _unfinished(items: Sequence[ItemRow]) -> list[str]:

@@ -22,7 +22,7 @@ from speechzoo.asks import (
     spoken_text,
 )
 from speechzoo.errors import ItemError, SetupError
-from speechzoo.judging import JudgeAsk, Judgement, Usage
+from speechzoo.judging import JudgeAsk, Judgement
 from speechzoo.run.judge import JudgementFile
 from speechzoo.run.plan import Plan, Work
 from speechzoo.run.progress import Progress
@@ -79,8 +79,6 @@ def grade_answers(
         for records in _gathered(graded, SECONDS_A_WRITE):
             store.add_grades(records)
             progress.advance(len(records))
-        if judgements is not None:
-            progress.say(f"the judge of this run: {_told(judgements.usage)}")
 
 
 def _judgements(
@@ -91,11 +89,6 @@ def _judgements(
     return JudgementFile(
         store.folder / "judgements.jsonl", task.judge, task_identity["parts"]["judge"], max_cost
     )
-
-
-def _told(usage: Usage) -> str:
-    cost = "cost unknown" if usage.cost is None else f"{usage.cost:.2f} USD"
-    return f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out, {cost}"
 
 
 def _neighbours(works: Sequence[Work], size: int) -> Iterator[Sequence[Work]]:

@@ -8,39 +8,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from speechzoo.asks import Failure
 from speechzoo.errors import ItemError, SetupError
 from speechzoo.judging import JudgeAsk, Judgement, Usage
 from speechzoo.run.describe import digest
 from speechzoo.run.execute import isolating
-from speechzoo.run.records import writable
+from speechzoo.run.records import JudgementRecord, usage_of, writable
 from speechzoo.run.store import AppendFile, read_lines
 from speechzoo.services import Judge
 
 ASKS_A_CALL = 8
 """So few that a ceiling of cost is not overshot by much, so many that a judge far away is kept busy."""
-
-
-class JudgementRecord(BaseModel):
-    """A line of judgements.jsonl.
-
-    Attributes:
-        basis: digest of the judge and of all it was asked.
-        answer: the form, or None if what it said is none.
-        raw: what it said.
-        input_tokens: that it read and heard, and so on: see `Usage`.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    basis: str
-    answer: dict[str, Any] | None
-    raw: str
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float | None = None
 
 
 class JudgementFile:
@@ -66,14 +44,8 @@ class JudgementFile:
 
     @property
     def usage(self) -> Usage:
-        """Of all judgements in the file; ``cost`` is None if no judgement tells it."""
-        records = self._there.values()
-        costs = [record.cost for record in records if record.cost is not None]
-        return Usage(
-            input_tokens=sum(record.input_tokens for record in records),
-            output_tokens=sum(record.output_tokens for record in records),
-            cost=sum(costs) if costs else None,
-        )
+        """Of all judgements in the file."""
+        return usage_of(self._there.values())
 
     def ask(self, asks: Sequence[JudgeAsk]) -> list[Judgement | Failure]:
         """A judgement, or why there is none, for each ask; what is in the file is not asked again.
@@ -162,7 +134,6 @@ def _record(basis: str, judgement: Judgement) -> JudgementRecord:
 
 
 def _outcome(record: JudgementRecord) -> Judgement | Failure:
-    usage = Usage(record.input_tokens, record.output_tokens, record.cost)
     if record.answer is None:
         return Failure("judge_error", f"no valid form: {record.raw[:500]!r}")
-    return Judgement(record.answer, record.raw, usage)
+    return Judgement(record.answer, record.raw, record.usage)

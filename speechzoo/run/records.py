@@ -3,12 +3,13 @@
 ``run.json``           what was run: systems, task, options, fingerprint (`RunFile`)
 ``items.jsonl``        the planned items and what they ask, for reports (`RunItem`)
 ``answers.jsonl``      one line an answer (`AnswerRecord`)
+``judgements.jsonl``   what a judge said of the answers, if the task has one (`JudgementRecord`)
 ``transcripts.jsonl``  what a recogniser hears in an item, if one was asked for (`TranscriptRecord`)
 ``grades.jsonl``       one line a grade (`GradeRecord`)
 ``audio/``             spoken replies, FLAC by content hash
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from speechzoo.asks import (
     ScoreAnswer,
 )
 from speechzoo.audio import AudioClip
+from speechzoo.judging import Usage
 from speechzoo.registry import Published
 from speechzoo.run.files import write_whole
 from speechzoo.specs import Condition
@@ -89,6 +91,39 @@ class GradeRecord(_Record):
         if self.failure is not None:
             return Failure(self.failure, self.failure_detail)
         return Grade(self.values, self.weight, self.tie, self.details)
+
+
+class JudgementRecord(_Record):
+    """A line of judgements.jsonl.
+
+    Attributes:
+        basis: digest of the judge and of all it was asked.
+        answer: the form, or None if what it said is none.
+        raw: what it said.
+        input_tokens: that it read and heard, and so on: see `Usage`.
+    """
+
+    basis: str
+    answer: dict[str, Any] | None
+    raw: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(self.input_tokens, self.output_tokens, self.cost)
+
+
+def usage_of(records: Iterable[JudgementRecord]) -> Usage:
+    """Of all of them together; its cost is None if no record tells one."""
+    usages = [record.usage for record in records]
+    costs = [usage.cost for usage in usages if usage.cost is not None]
+    return Usage(
+        input_tokens=sum(usage.input_tokens for usage in usages),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        cost=sum(costs) if costs else None,
+    )
 
 
 class TranscriptRecord(_Record):
@@ -209,11 +244,21 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Judging:
+    """What a run's judge said in all: how often, how often no valid form, and what it took."""
+
+    judge: str
+    judgements: int
+    invalid: int
+    usage: Usage
+
+
+@dataclass(frozen=True)
 class Results:
     """A run's folder, read.
 
     ``audio_wer`` is the word error rate of the run's transcriber on what each item has to be heard, by
-    item, where a transcriber was asked for.
+    item, where a transcriber was asked for; ``judging`` is None for a task without a judge.
     """
 
     folder: Path
@@ -221,6 +266,7 @@ class Results:
     items: Mapping[str, RunItem]
     results: Mapping[Key, Result]
     audio_wer: Mapping[str, float] = field(default_factory=dict)
+    judging: Judging | None = None
 
 
 def answer_to_json(answer: Answer | Failure, audio: Path) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from speechzoo.run.grade import grade_basis, prior_of
 from speechzoo.run.records import (
     AnswerRecord,
     GradeRecord,
+    JudgementRecord,
+    Judging,
     Key,
     Result,
     Results,
@@ -18,6 +20,7 @@ from speechzoo.run.records import (
     RunItem,
     TranscriptRecord,
     answer_from_json,
+    usage_of,
 )
 from speechzoo.run.store import read_lines, read_run
 
@@ -56,7 +59,8 @@ def read_results(folder: Path) -> Results:
         results[key] = _result(record, grades.get((key, basis)), folder / "audio")
     for item in items:
         results.update(_not_asked(run, item))
-    return Results(folder, run, {item.id: item for item in items}, results, _audio_wer(folder, run))
+    shown = {item.id: item for item in items}
+    return Results(folder, run, shown, results, _audio_wer(folder, run), _judging(folder, run))
 
 
 def valid_answers(items: Iterable[RunItem], records: Iterable[AnswerRecord]) -> dict[Key, AnswerRecord]:
@@ -78,6 +82,15 @@ def _audio_wer(folder: Path, run: RunFile) -> dict[str, float]:
         return {}
     records = read_lines(folder / "transcripts.jsonl", TranscriptRecord)
     return {record.item: record.wer for record in records if record.wer is not None}
+
+
+def _judging(folder: Path, run: RunFile) -> Judging | None:
+    judge = run.task.identity.get("parts", {}).get("judge")
+    if judge is None:
+        return None
+    records = list(read_lines(folder / "judgements.jsonl", JudgementRecord))
+    invalid = sum(record.answer is None for record in records)
+    return Judging(judge["name"], len(records), invalid, usage_of(records))
 
 
 def _result(record: AnswerRecord, grade: GradeRecord | None, audio: Path) -> Result:
