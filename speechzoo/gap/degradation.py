@@ -80,8 +80,8 @@ def _judged(judging: Judging | None) -> str | None:
     usage = judging.usage
     cost = "at a cost unknown" if usage.cost is None else f"for {usage.cost:.2f} USD"
     return (
-        f"Values are opinions of the judge {judging.judge}: {judging.judgements} judgements, {judging.invalid} "
-        f"of them no valid form, of {usage.input_tokens:,} tokens in and {usage.output_tokens:,} out, {cost}."
+        f"Values are opinions of the judge {judging.judge}: {judging.judgements} judgements, "
+        f"{judging.invalid} of them no valid form, of {usage.input_tokens:,} tokens in and {usage.output_tokens:,} out, {cost}."
     )
 
 
