@@ -92,7 +92,7 @@ def text_ways(count: int, device: str, dtype: str) -> Mapping[str, Way]:
     catalogue = open_catalogue()
     component = catalogue.model("smollm2-135m")
     component.require()
-    lm = CausalLM.load(Setup(component.name, component.folder, device, dtype))
+    lm = CausalLM.load(Setup(component.name, component.folder, device=device, dtype=dtype))
     task = load(catalogue.task("s2sbench-mini"))
     asks = [task.ask(item, Condition.T2T) for item in list(task.items())[-count:]]
     budget = default_token_budget(lm.device)

@@ -6,7 +6,7 @@ it can be shown, fingerprinted and sent to a worker before anything heavy is imp
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -15,11 +15,13 @@ from typing import Any, Literal
 
 from speechzoo import weights
 from speechzoo.errors import SetupError
-from speechzoo.registry import DataEntry, Entry, ModelEntry, PathSource, Value
-from speechzoo.setup import Setup
+from speechzoo.registry import DataEntry, Entry, ModelEntry, PathSource, Value, unpinned
+from speechzoo.setup import LoadOptions, Setup
 from speechzoo.specs import Capability, JsonObject, ModelSpec, Parameter, ServiceSpec, TaskSpec
 
 Kind = Literal["model", "service", "task"]
+
+_ON_THE_CPU = LoadOptions()
 
 
 @dataclass(frozen=True)
@@ -117,25 +119,42 @@ class Component:
         return self.entry is None and isinstance(self.spec, ModelSpec) and self.spec.needs_files
 
     def to_obtain(self) -> str:
-        """How its user comes by data that the registry has no source for; "" if it needs none."""
-        return self.entry.obtain if isinstance(self.entry, DataEntry) and not self.entry.sources else ""
+        """How its user comes by files that the registry has no pinned source for; "" if it needs none."""
+        if self.entry is None or (self.entry.sources and not unpinned(self.entry)):
+            return ""
+        obtain = self.entry.obtain if isinstance(self.entry, DataEntry) else ""
+        return ". ".join(filter(None, (weights.to_pin(self.entry, self.name), obtain)))
 
     def missing_packages(self) -> tuple[str, ...]:
         return tuple(name for name in self.spec.requires if not is_installed(name))
 
-    def require(self) -> None:
-        """Raises `SetupError` naming everything that is missing, and the commands that bring it."""
+    def runs_remote_code(self) -> bool:
+        """Whether it runs Python code that lies in its checkpoint."""
+        return isinstance(self.spec, ModelSpec) and self.spec.remote_code
+
+    def require(self, trust_remote_code: bool = False) -> None:
+        """Raises `SetupError` naming everything that is missing, and the commands that bring it.
+
+        Args:
+            trust_remote_code: the user allows Python code that lies in a checkpoint to run.
+        """
         told = []
         for component in self.whole():
+            if component.runs_remote_code() and not trust_remote_code:
+                told.append(
+                    f"{component.name} runs Python code that lies in its checkpoint, with all your rights: "
+                    "look at the code first, then allow it with --trust-remote-code"
+                )
             if packages := component.missing_packages():
                 told.append(f"{component.name} needs packages: pip install {' '.join(packages)}")
-            if component.missing_files():
+            if component.missing_files() and not component.to_obtain():
                 told.append(f"{component.name} is not fetched: speechzoo fetch {component.name}")
             if component.lacks_checkpoint():
                 name = component.name
                 told.append(f"{name} drives checkpoints and has none by itself: --model {name}@FOLDER")
             if obtain := component.to_obtain():
-                told.append(f"{component.name} has no data here: {obtain}")
+                what = "data" if component.kind == "task" else "files"
+                told.append(f"{component.name} has no {what} here: {obtain}")
         if told:
             raise SetupError("\n".join(told))
 
@@ -166,22 +185,28 @@ def fetch(component: Component, say: weights.Say) -> None:
         weights.fetch(one.entry, name, one.base_folder, prepare=prepare, say=say)
 
 
-def load(component: Component, device: str = "cpu", dtype: str = "float32", seed: int = 0) -> Any:
+def load(component: Component, options: LoadOptions = _ON_THE_CPU) -> Any:
     """Imports the class behind a component and makes it; its parts are made when it asks for them.
 
+    Args:
+        component: what is made.
+        options: where and how it is computed, and its parts.
+
     Raises:
-        SetupError: files or packages are missing, or the class cannot be made.
+        SetupError: files or packages are missing, its code is not allowed to run, or the class cannot be
+            made.
     """
-    component.require()
+    component.require(options.trust_remote_code)
     if isinstance(component.entry, DataEntry) and component.folder is not None:
         weights.verify_files(component.folder, component.entry.files)
+    # transformers prefers a checkpoint's code, once it is trusted, to its own: the leave must change nothing
+    # for an adapter that needs no such code.
+    own = replace(options.load_options(), trust_remote_code=component.runs_remote_code())
     setup = Setup(
         name=component.name,
         folder=component.folder,
-        device=device,
-        dtype=dtype,
-        seed=seed,
-        parts={role: partial(load, part, device, dtype, seed) for role, part in component.parts.items()},
+        parts={role: partial(load, part, options) for role, part in component.parts.items()},
+        **vars(own),
     )
     made = import_target(component.spec.target)
     try:

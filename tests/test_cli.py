@@ -7,12 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 from speechzoo.cli import main
+from speechzoo.cli.show import _lines as lines_of
+from speechzoo.loading import Component
+from speechzoo.specs import ModelSpec
 
 Speechzoo = Callable[..., subprocess.CompletedProcess[str]]
 HEAVY = ("torch", "transformers", "numpy", "soundfile", "soxr", "scipy", "huggingface_hub", "ray")
@@ -108,6 +113,11 @@ def test_the_help_names_every_command() -> None:
         (("eval", "--max-errors", "few"), ["--max-errors", "say 10 or 5%"]),
         (("eval", "--max-errors", "-1%"), ["--max-errors", "say 10 or 5%"]),
         (("eval", "-m", "m", "-t", "t", "--conditions", ""), ["conditions are t2t"]),
+        (("eval", "--device-map", "everywhere"), ["--device-map", "auto"]),
+        (
+            ("eval", "-m", "smollm2-135m", "-t", "s2sbench-mini", "--device-map", "auto"),
+            ["--device is cpu: say --device cuda"],
+        ),
         (("eval", "-m", "m", "-t", "t", "--set", "beams"), ["'beams' is not of the form key=value"]),
         (("eval", "--signature", "task:t|model:m|limit:abc"), ["limit:abc is no whole number"]),
         (("eval", "--signature", "task:t|model:m|seed:-1"), ["seed:-1 is no whole number"]),
@@ -150,9 +160,10 @@ def test_show_tells_everything_about_the_cascade() -> None:
 def test_an_adapter_is_listed_and_shown() -> None:
     """Otherwise: nobody learns that text-llm@FOLDER runs a checkpoint of one's own."""
     listed = python("-m", "speechzoo", "list", "adapters").stdout
-    assert listed.startswith("adapters:\n") and "text-llm@FOLDER, smollm2-135m" in listed
+    [line] = [line for line in listed.splitlines() if line.startswith("  text-llm ")]
+    assert listed.startswith("adapters:\n") and "text-llm@FOLDER, " in line and "smollm2-135m" in line
     shown = python("-m", "speechzoo", "show", "text-llm").stdout
-    assert "adapter of     smollm2-135m, and text-llm@FOLDER" in shown
+    assert "\nadapter of     " in shown and "smollm2-135m, and text-llm@FOLDER" in shown
     assert "--set          temperature=0.0: " in shown
     assert "nothing to fetch" in python("-m", "speechzoo", "fetch", "text-llm").stdout
 
@@ -214,6 +225,49 @@ def test_a_signature_brings_back_any_setting(speechzoo: Speechzoo, tmp_path: Pat
         again = json.loads((tmp_path / f"again{count}" / "run.json").read_text())
         assert again["signature"] == line
         assert again["task"]["identity"]["parameters"]["wording"] == wording
+
+
+def test_the_attention_backend_is_part_of_the_signature(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: a number that another kernel rounded passes for the same, or cannot be had again."""
+
+    def run_json(folder: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((tmp_path / folder / "run.json").read_text())
+        return found
+
+    speechzoo(*RUN, "--out", "plain")
+    speechzoo(*RUN, "--out", "eager", "--attention", "eager")
+    plain, eager = run_json("plain"), run_json("eager")
+    assert "attention" not in plain["signature"] and "|attention:eager|" in eager["signature"]
+    assert plain["fingerprint"] != eager["fingerprint"]
+    speechzoo("eval", "--signature", eager["signature"], "--out", "again")
+    assert run_json("again")["signature"] == eager["signature"]
+    other = speechzoo(*RUN, "--out", "eager", "--attention", "sdpa", code=3)
+    assert "attention: eager there, sdpa now" in other.stderr
+    beside = speechzoo("eval", "--signature", eager["signature"], "--attention", "sdpa", code=2)
+    assert "--signature decides --attention already" in beside.stderr
+
+
+def test_what_decides_no_number_is_told_and_changes_none(speechzoo: Speechzoo, tmp_path: Path) -> None:
+    """Otherwise: nobody learns how a model was spread, or the same answers are asked for once more."""
+    log, asked = tmp_path / "log", []
+    for options in ((), ("--device-map", "auto", "--trust-remote-code")):
+        speechzoo(*RUN, "--set", f"log={log}", "--device", "cuda", "--out", "run", *options)
+        asked.append(len(log.read_text().splitlines()))
+    environment = json.loads((tmp_path / "run" / "run.json").read_text())["environment"]
+    assert environment["device map"] == "auto" and environment["code of checkpoints"] == "allowed to run"
+    assert asked[0] == asked[1] > 0
+
+
+def test_show_says_that_a_model_runs_code_of_its_checkpoint() -> None:
+    """Otherwise: it is learnt from an error, after the download."""
+    spec = ModelSpec("runner", "math:pi", "runs code", remote_code=True)
+    runner = Component("model", "runner", spec, "package 1", {})
+    outer = Component(
+        "model", "outer", replace(spec, remote_code=False), "package 1", {}, parts={"llm": runner}
+    )
+    for component in (runner, outer):
+        told = dict(lines_of(component, []))["code"]
+        assert told.startswith("runner runs Python code") and "--trust-remote-code" in told
 
 
 def test_list_tells_the_command_that_brings_what_is_missing(tmp_path: Path) -> None:

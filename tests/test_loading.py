@@ -22,7 +22,7 @@ from speechzoo.registry import (
     Registry,
     ServiceEntry,
 )
-from speechzoo.setup import Setup
+from speechzoo.setup import LoadOptions, Setup
 from speechzoo.specs import Capability, ModelSpec, Parameter, ServiceSpec, Spec, TaskSpec
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -439,8 +439,13 @@ def test_the_identity_covers_all_that_can_change_a_result(tmp_path: Path) -> Non
     assert catalogue().model("best").identity() == catalogue().model("tiny").identity()
 
 
+OPTIONS = LoadOptions(
+    device="cuda:1", dtype="bfloat16", attention="eager", device_map="auto", trust_remote_code=True, seed=7
+)
+
+
 def loaded(component: Component) -> Made:
-    made = load(component, device="cpu", dtype="bfloat16", seed=7)
+    made = load(component, OPTIONS)
     assert isinstance(made, Made)
     return made
 
@@ -448,9 +453,9 @@ def loaded(component: Component) -> Made:
 def test_load_makes_the_class_with_everything_it_is_owed() -> None:
     """Otherwise an adapter would compute in another precision or seed than the run records."""
     chain = loaded(catalogue().model("chain", {"ear": "big-ear"}))
-    assert (chain.setup.name, chain.setup.dtype, chain.setup.seed) == ("chain", "bfloat16", 7)
+    assert (chain.setup.name, chain.setup.load_options()) == ("chain", OPTIONS)
     ear = chain.setup.part("ear")
-    assert (ear.setup.name, ear.setup.dtype, ear.parameters) == ("big-ear", "bfloat16", {"beams": 5})
+    assert (ear.setup.name, ear.setup.load_options(), ear.parameters) == ("big-ear", OPTIONS, {"beams": 5})
     # Else a model that asks for its part at every clip would load it at every clip.
     assert chain.setup.part("ear") is ear
     with pytest.raises(SetupError, match=r"chain has no part 'eye'; its parts are \['ear', 'llm'\]"):
@@ -473,3 +478,23 @@ def test_a_class_that_does_not_fit_its_spec_is_named(target: str, told: str) -> 
     odd = ModelSpec("odd", target, "s", parameters={"beams": Parameter(1, "of the search")})
     with pytest.raises(SetupError, match=told):
         load(catalogue(specs=(odd,)).model("odd"))
+
+
+def test_a_device_map_beside_the_cpu_is_refused() -> None:
+    """Otherwise a model that was to be spread over cards would be computed on the processor for days."""
+    with pytest.raises(SpeechzooError, match=r"--device is cpu: say --device cuda, or leave --device-map"):
+        LoadOptions(device_map="auto")
+
+
+def test_code_of_a_checkpoint_runs_only_where_it_is_allowed() -> None:
+    """Otherwise: naming a checkpoint is enough to hand one's account to whoever wrote it."""
+    runner = ModelSpec("runner", HERE, "s", remote_code=True)
+    outer = ModelSpec("outer", HERE, "s", parts={"llm": "runner"})
+    there = catalogue(specs=(*SPECS, runner, outer))
+    for name in ("runner", "outer"):
+        component = there.model(name)
+        for refuse in (component.require, lambda component=component: load(component)):
+            with pytest.raises(SetupError, match=r"runner runs Python code .* --trust-remote-code"):
+                refuse()
+        component.require(trust_remote_code=True)
+        assert load(component, LoadOptions(trust_remote_code=True)).setup.trust_remote_code

@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 
 from speechzoo.catalogue import open_catalogue
+from speechzoo.cli.load_options import load_options
 from speechzoo.cli.options import registry_option
 from speechzoo.run.signature import parse_settings
+from speechzoo.setup import LoadOptions
 from speechzoo.testing import Finding, everything, examine
 
 EXIT_FAILED = 1
@@ -20,7 +22,7 @@ COLOURS = {"passed": "green", "failed": "red", "not applicable": "bright_black"}
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter or part, see 'show'. Repeat."
 )
 @click.option("--data", metavar="DIR", help="Other data for a task: a folder laid out like its own.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1")
+@load_options
 @click.option(
     "--dtype",
     type=click.Choice(("float32", "float16", "bfloat16")),
@@ -34,6 +36,9 @@ def command(
     settings: tuple[str, ...],
     data: str | None,
     device: str,
+    attention: str,
+    device_map: str | None,
+    trust_remote_code: bool,
     dtype: str,
     registries: tuple[Path, ...],
 ) -> None:
@@ -49,7 +54,14 @@ def command(
     """
     outcomes: Counter[str] = Counter()
     catalogue = open_catalogue(registries)
-    for examination in everything(catalogue, name, parse_settings(settings), data, device, dtype):
+    options = LoadOptions(
+        device=device,
+        dtype=dtype,
+        attention=attention,
+        device_map=device_map or "",
+        trust_remote_code=trust_remote_code,
+    )
+    for examination in everything(catalogue, name, parse_settings(settings), data, options):
         click.echo(examination.title)
         for finding in examine(examination.subject, examination.checks):
             _show(finding)

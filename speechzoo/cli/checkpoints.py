@@ -175,6 +175,7 @@ def usual_folder(wanted: Wanted, pattern: str, device: str) -> Path:
         "rival": wanted.rival,
         "data": wanted.data,
         "dtype": wanted.dtype,
+        "attention": wanted.attention,
         "seed": wanted.seed,
         "device": device.partition(":")[0],
     }

@@ -22,6 +22,7 @@ from speechzoo.cli.checkpoints import (
     open_series,
     usual_folder,
 )
+from speechzoo.cli.load_options import load_options
 from speechzoo.cli.options import registry_option
 from speechzoo.cli.progress import progress_display
 from speechzoo.cli.report import write_curve, write_files, write_reports
@@ -103,7 +104,7 @@ def _checked_seconds(_context: click.Context, _option: click.Parameter, seconds:
     callback=_checked_max_errors,
     help="Invalid items allowed: 10 or 5%.",
 )
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1")
+@load_options
 @click.option("--dtype", type=click.Choice(DTYPES), help="Default: the model's own.")
 @click.option(
     "--seed",
@@ -127,6 +128,12 @@ def _checked_seconds(_context: click.Context, _option: click.Parameter, seconds:
     callback=_checked_seconds,
     help="Seconds before a batch is taken for hung.",
 )
+@click.option(
+    "--max-judge-cost",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="USD",
+    help="Most that the judge of a task may cost in this run's folder; what is over stays ungraded.",
+)
 @click.option("--fresh", is_flag=True, help="Ask everything again, even if answers lie in the folder.")
 @click.option("--online", is_flag=True, help="Fetch what is missing first.")
 @click.option("--signature", help="Run again what a signature line names.")
@@ -147,10 +154,14 @@ def command(
     out: Path | None,
     max_errors: str,
     device: str,
+    attention: str,
+    device_map: str | None,
+    trust_remote_code: bool,
     dtype: str | None,
     seed: int,
     batch_tokens: int,
     time_limit: float,
+    max_judge_cost: float | None,
     fresh: bool,
     online: bool,
     signature: str | None,
@@ -188,7 +199,7 @@ def command(
         raise click.UsageError("name a --model and a --task, or a --signature")
     else:
         chosen = read_conditions(conditions)
-        wanted = Wanted(model, task, chosen, parse_settings(settings), limit, rival, dtype, seed)
+        wanted = Wanted(model, task, chosen, parse_settings(settings), limit, rival, dtype, seed, attention)
     wanted = replace(wanted, data=data, transcriber=transcriber)
     if _is_default(context, "device"):
         device = wanted.signature.get("device", device)
@@ -205,10 +216,14 @@ def command(
                 limit=one.limit,
                 device=device,
                 dtype=dtype_of(one, found.systems["model"], device),
+                attention=one.attention,
+                device_map=device_map or "",
+                trust_remote_code=trust_remote_code,
                 seed=one.seed,
                 out=folder,
                 batch_tokens=batch_tokens,
                 time_limit=time_limit,
+                max_judge_cost=max_judge_cost,
                 notes=found.notes,
                 signature=one.signature,
                 fresh=fresh,
@@ -239,8 +254,8 @@ def _refuse_what_excludes_each_other(context: click.Context) -> None:
     if "signature" in given:
         if "checkpoints" in given:
             raise click.UsageError("--signature names one run, --checkpoints many; leave one of the two out")
-        decided = {"model", "task", "conditions", "settings", "limit", "rival", "dtype", "seed"} & given
-        beside = [option.opts[0] for option in context.command.params if option.name in decided]
+        decides = {"model", "task", "conditions", "settings", "limit", "rival", "dtype", "attention", "seed"}
+        beside = [option.opts[0] for option in context.command.params if option.name in decides & given]
         if beside:
             raise click.UsageError(
                 f"--signature decides {', '.join(beside)} already; leave one of the two out"
@@ -282,8 +297,9 @@ def _run_series(
 ) -> None:
     """Evaluates checkpoints one after the other, by step; what befalls one does not stop the others."""
     # What no checkpoint can do without, such as the data, is missing once and not for each of them.
-    for component in requests[0][1].components():
-        component.require()
+    _, first = requests[0]
+    for component in first.components():
+        component.require(first.trust_remote_code)
     parent.mkdir(parents=True, exist_ok=True)
     series.write(parent)
     failed = too_many = False

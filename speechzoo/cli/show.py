@@ -40,6 +40,10 @@ def _lines(component: Component, entries: list[str]) -> list[tuple[str, str]]:
     if entries:
         own = f", and {component.name}@FOLDER for files of your own" if component.kind == "model" else ""
         lines.append(("adapter of", ", ".join(entries) + own))
+    for one in component.whole():
+        if one.runs_remote_code():
+            told = f"{one.name} runs Python code that lies in its checkpoint: only with --trust-remote-code"
+            lines.append(("code", told))
     for role, part in component.parts.items():
         lines.append((f"part {role}", f"{part.name} (--set {role}=NAME for another {part.sort})"))
     for role in (role for role in spec.parts if role not in component.parts):

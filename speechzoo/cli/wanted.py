@@ -28,6 +28,7 @@ class Wanted:
     rival: str | None
     dtype: str | None
     seed: int
+    attention: str = ""
     data: str | None = None
     transcriber: str | None = None
     signature: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +63,7 @@ def from_signature(line: str) -> Wanted:
         rival=fields.get("rival"),
         dtype=dtype,
         seed=read_number(fields, "seed", least=0) or 0,
+        attention=fields.get("attention", ""),
         signature=fields,
     )
 

@@ -81,7 +81,8 @@ def _judged(judging: Judging | None) -> str | None:
     cost = "at a cost unknown" if usage.cost is None else f"for {usage.cost:.2f} USD"
     return (
         f"Values are opinions of the judge {judging.judge}: {judging.judgements} judgements, "
-        f"{judging.invalid} of them no valid form, of {usage.input_tokens:,} tokens in and {usage.output_tokens:,} out, {cost}."
+        f"{judging.invalid} of them no valid form; {usage.input_tokens:,} tokens in, "
+        f"{usage.output_tokens:,} out, {cost}."
     )
 
 

@@ -4,26 +4,20 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import torch
 from torch import Tensor
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from torch.nn import Module
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import Cache
-from transformers.utils.logging import disable_progress_bar
 
 from speechzoo.asks import Failure
-from speechzoo.audio import AudioClip, Samples
-from speechzoo.dialogue import Dialogue, Part, clips_of, parts_of
+from speechzoo.audio import Samples
+from speechzoo.dialogue import Dialogue, Message, Part, clips_of, parts_of
 from speechzoo.errors import ItemError, SetupError
 from speechzoo.lm.batches import Room
-from speechzoo.lm.device import torch_device, torch_dtype
+from speechzoo.lm.loading import load_model, load_tokenizer
 from speechzoo.setup import Setup
 
 _CLIP_MARK = "<|speechzoo clip|>"
@@ -42,8 +36,10 @@ class CausalLM:
 
     Attributes:
         model_class: of transformers, for `load`; a speech LLM names its own here.
+        tokenizer_options: for `load`: more of what the tokenizer's ``from_pretrained`` takes.
         rate: of the samples that `features` and `audio_ids` are given, in Hz.
-        max_clip_seconds: longer clips fail with ``too_long``; nothing is ever cut.
+        max_clip_seconds: longer clips fail with ``too_long``; nothing is ever cut. A subclass names it, or
+            sets it at `load` where it stands in the checkpoint.
         clips_at_once: most clips of one call of `embed_audio` or `audio_ids`, and most whose features
             wait for the next.
 
@@ -57,8 +53,9 @@ class CausalLM:
     """
 
     model_class: ClassVar[Any] = AutoModelForCausalLM
+    tokenizer_options: ClassVar[Mapping[str, Any]] = {}
     rate: ClassVar[int] = 16_000
-    max_clip_seconds: ClassVar[float] = math.inf
+    max_clip_seconds: float = math.inf
     clips_at_once: ClassVar[int] = 8
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
@@ -72,20 +69,31 @@ class CausalLM:
 
     @classmethod
     def load(cls, setup: Setup) -> Self:
-        """From a folder with config.json, safetensors and tokenizer; no network, no code of the folder.
+        """From a folder with config.json, safetensors and tokenizer; no network.
 
         Raises:
-            SetupError: the folder is not a checkpoint, or the device is not there.
+            SetupError: the folder is not a checkpoint; or as of `speechzoo.lm.load_model`.
         """
-        folder, device, dtype = setup.files(), torch_device(setup.device), torch_dtype(setup.dtype)
+        folder = setup.files()
         if not (folder / "config.json").is_file():
             raise SetupError(f"{setup.name}: {folder} has no config.json; is it a transformers checkpoint?")
-        model = load_model(folder, dtype, cls.model_class).to(device)  # type: ignore[arg-type]
-        return cls(model, load_tokenizer(folder), setup.name)
+        model = load_model(folder, setup, cls.model_class)
+        return cls(model, load_tokenizer(folder, setup, **cls.tokenizer_options), setup.name)
+
+    @property
+    def input_embeddings(self) -> Module:
+        """From token ids to embeddings; override it for a model whose LLM is a part of it."""
+        return self.model.get_input_embeddings()
 
     @property
     def device(self) -> torch.device:
-        return self.model.device
+        """Where what is fed in has to be: a model that is spread over several cards begins on this one."""
+        return cast(Tensor, self.input_embeddings.weight).device
+
+    @property
+    def audio_text(self) -> str:
+        """What the chat template writes for a block of audio; "" if it takes no blocks but plain texts."""
+        return ""
 
     @property
     def max_positions(self) -> int:
@@ -99,7 +107,7 @@ class CausalLM:
 
     def embed(self, ids: Tensor) -> Tensor:
         """Input embeddings, [..., hidden], of token ids, [...]."""
-        return cast(Tensor, self.model.get_input_embeddings()(ids))
+        return cast(Tensor, self.input_embeddings(ids))
 
     def embed_text(self, text: str) -> Tensor:
         """Input embeddings of a text by itself, [tokens, hidden]."""
@@ -151,7 +159,10 @@ class CausalLM:
         """
         parts = self.chat_parts(dialogue) if chat else list(parts_of(dialogue))
         pieces = [
-            self.embed_text(part) if isinstance(part, str) else understood(heard[part.digest])
+            self.embed_text(part)
+            if isinstance(part, str)
+            # An audio encoder may be on another card.
+            else understood(heard[part.digest]).to(self.device)
             for part in parts
         ]
         if not any(len(piece) for piece in pieces):
@@ -161,19 +172,23 @@ class CausalLM:
     def chat_parts(self, dialogue: Dialogue) -> list[Part]:
         """The chat template filled in, cut open where the clips are.
 
-        Override it for a model whose format is not in a template, or not one for messages of text.
+        With `audio_text`, a message's content is a list of blocks, ``{"type": "text", "text": ...}`` and
+        ``{"type": "audio"}``; without, it is one text. Override it for a model whose format is not in a
+        template.
+
+        Raises:
+            SetupError: the tokenizer has no chat template.
+            ItemError: the template drops a clip, or a text holds what stands for one.
         """
         if self.tokenizer.chat_template is None:
             raise SetupError(
                 f"{self.name} has no chat template: it is a base model, which can score but not reply"
             )
-        messages = [
-            {"role": m.role, "content": "".join(p if isinstance(p, str) else _CLIP_MARK for p in m.parts)}
-            for m in dialogue
-        ]
+        content = _blocks if self.audio_text else _text
+        messages: list[dict[str, Any]] = [{"role": one.role, "content": content(one)} for one in dialogue]
         told = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        texts = cast(str, told).split(_CLIP_MARK)
-        clips = [part for part in parts_of(dialogue) if isinstance(part, AudioClip)]
+        texts = cast(str, told).split(self.audio_text or _CLIP_MARK)
+        clips = clips_of(dialogue)
         if len(texts) != len(clips) + 1:
             raise ItemError("chat_template", f"{self.name}'s chat template does not keep every clip once")
         return [part for pair in zip_longest(texts, clips) for part in pair if part is not None]
@@ -191,7 +206,7 @@ class CausalLM:
             last: how many of the new tokens get logits, counted from the end; 0 means all.
 
         Returns:
-            Logits, [rows, last, vocabulary], and the cache with the new tokens.
+            Logits, [rows, last, vocabulary], on the embeddings' device, and the cache with the new tokens.
         """
         output: Any = self.model(
             inputs_embeds=embeddings,
@@ -201,7 +216,7 @@ class CausalLM:
             use_cache=True,
             logits_to_keep=last,
         )
-        return output.logits, output.past_key_values
+        return output.logits.to(embeddings.device), output.past_key_values
 
     def close(self) -> None:
         """Frees the weights."""
@@ -219,25 +234,6 @@ class CausalLM:
         )
 
 
-def load_model(
-    folder: Path, dtype: torch.dtype, model_class: Any = AutoModelForCausalLM, **options: Any
-) -> PreTrainedModel:
-    """Any causal LM that transformers knows, or one of the class given."""
-    # Its bar over tensors would write into the runner's own progress display.
-    disable_progress_bar()  # type: ignore[no-untyped-call]
-    model = model_class.from_pretrained(
-        folder, dtype=dtype, local_files_only=True, trust_remote_code=False, **options
-    )
-    return cast(PreTrainedModel, model)
-
-
-def load_tokenizer(folder: Path, **options: Any) -> PreTrainedTokenizerBase:
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, **options
-    )
-    return cast(PreTrainedTokenizerBase, tokenizer)
-
-
 def understood(found: T | Failure) -> T:
     """What was found in a clip.
 
@@ -252,6 +248,17 @@ def understood(found: T | Failure) -> T:
 def audio_tokens(dialogue: Dialogue, heard: Heard) -> int:
     """Positions that the dialogue's clips take in its context."""
     return sum(len(understood(heard[clip.digest])) for clip in clips_of(dialogue))
+
+
+def _text(message: Message) -> str:
+    return "".join(part if isinstance(part, str) else _CLIP_MARK for part in message.parts)
+
+
+def _blocks(message: Message) -> list[dict[str, str]]:
+    return [
+        {"type": "text", "text": part} if isinstance(part, str) else {"type": "audio"}
+        for part in message.parts
+    ]
 
 
 def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:

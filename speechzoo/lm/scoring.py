@@ -8,6 +8,7 @@ is scored; the first token of a continuation is, from the context's last positio
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -196,14 +197,20 @@ def _log_probabilities(logits: Tensor, places: Tensor, ids: Tensor) -> Tensor:
 
 def _copied(cache: Cache, rows: Tensor) -> Cache:
     """A cache with these rows; the original stays as it is."""
-    if bad := next((layer for layer in cache.layers if not isinstance(layer, DynamicLayer)), None):
+    copied = copy(cache)
+    copied.layers = [_selected(layer, rows) for layer in cache.layers]
+    return copied
+
+
+def _selected(layer: object, rows: Tensor) -> DynamicLayer:
+    if not isinstance(layer, DynamicLayer):
         raise SetupError(
-            f"contexts cannot be shared in a cache with {type(bad).__name__}: "
+            f"contexts cannot be shared in a cache with {type(layer).__name__}: "
             "score such a model with speechzoo.lm.score_plainly"
         )
     # Dynamic layers replace their tensors instead of writing into them, so that copying the objects
     # is enough, and selecting rows makes the only copy of the tensors.
-    copied = copy(cache)
-    copied.layers = [copy(layer) for layer in cache.layers]
-    copied.batch_select_indices(rows)
-    return copied
+    selected = copy(layer)
+    # Each layer by itself: those of a model that is spread out are on several cards.
+    selected.batch_select_indices(rows.to(cast(Tensor, layer.keys).device))
+    return selected

@@ -38,7 +38,10 @@ def describe(
     identity = {
         "systems": {role: info.identity for role, info in infos.items()},
         "task": [about.identity, about.version],
+        # Which layers lie on which card decides no number: each is computed as on one card, by the same
+        # kernels in the same order. So the device map is in the environment alone.
         "dtype": request.dtype,
+        "attention": request.attention,
         "seed": request.seed,
         "device": request.device_kind,
         "speechzoo": __version__,
@@ -81,6 +84,7 @@ def _signature(request: Request, about: TaskInfo, conditions: tuple[Condition, .
             "limit": str(request.limit) if request.limit else "",
             "set": write_settings(changed),
             "dtype": request.dtype,
+            "attention": request.attention,
             "device": request.device_kind,
             "seed": str(request.seed),
             "speechzoo": __version__,
@@ -124,10 +128,14 @@ def _task_info(component: Component, task: Task) -> TaskInfo:
 
 
 def _environment(request: Request) -> dict[str, str]:
-    """Versions of the plugins at work and of what they directly require."""
+    """Versions of the plugins at work and of what they directly require; what else was allowed or set."""
     plugins = {part.package.split()[0] for component in request.components() for part in component.whole()}
     needed = {Requirement(line).name for name in plugins for line in requires(name) or ()}
     versions = {"python": platform.python_version(), "platform": platform.platform()}
+    if request.device_map:
+        versions["device map"] = request.device_map
+    if request.trust_remote_code:
+        versions["code of checkpoints"] = "allowed to run"
     for name in sorted(plugins | needed | {"speechzoo", "torch", "transformers"}):
         try:
             versions[name] = version(name)
@@ -141,6 +149,7 @@ def refuse_another_run(folder: Path, old: RunFile, new: RunFile) -> None:
     fields: dict[str, tuple[object, object]] = {
         "model": (old.systems["model"].identity, new.systems["model"].identity),
         "dtype": (old.systems["model"].dtype, new.systems["model"].dtype),
+        "attention": (_attention(old), _attention(new)),
         "task": (old.task.identity["name"], new.task.identity["name"]),
         "seed": (old.seed, new.seed),
     }
@@ -161,6 +170,10 @@ def refuse_another_signature(wanted: Mapping[str, str], run: RunFile) -> None:
     ]
     if differing:
         raise SpeechzooError("this is not what the signature names:\n  " + "\n  ".join(differing))
+
+
+def _attention(run: RunFile) -> str:
+    return read_signature(run.signature).get("attention", "the model's own")
 
 
 def _larger(old: RunFile, new: RunFile) -> list[str]:

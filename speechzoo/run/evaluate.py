@@ -32,7 +32,8 @@ from speechzoo.run.records import AnswerRecord, Key, Role, RunFile, RunItem, ans
 from speechzoo.run.request import Request
 from speechzoo.run.results import valid_answers
 from speechzoo.run.store import Store, read_run
-from speechzoo.specs import Capability, Condition
+from speechzoo.setup import LoadOptions
+from speechzoo.specs import Capability, Condition, JsonObject
 from speechzoo.task import Item, Task
 
 # Failures of the machine rather than of the item: a later call tries them again.
@@ -71,9 +72,12 @@ def evaluate(
         SpeechzooError: the request cannot be run at all; items that fail alone are outcomes instead.
     """
     for component in request.components():
-        component.require()
+        component.require(request.trust_remote_code)
     _refuse_no_transcriber(request.transcriber)
-    task = cast(Task, load(request.task, request.device, seed=request.seed))
+    of_task = LoadOptions(
+        device=request.device, seed=request.seed, trust_remote_code=request.trust_remote_code
+    )
+    task = cast(Task, load(request.task, of_task))
     items = choose_items(_items(request, task), request.limit, request.seed)
     asks, systems, refusals = _asks(request, task, items)
     # Without a context there is no audio to score under.
@@ -106,7 +110,8 @@ def evaluate(
         if request.transcriber is not None:
             store.write_transcripts(listen(request.transcriber, request.device, plan, progress))
         answers = valid_answers(planned, store.answers())
-        grade_answers(store, task, run.task.identity, plan, answers, progress)
+        ceiling = request.max_judge_cost
+        grade_answers(store, task, run.task.identity, plan, answers, progress, ceiling)
     return folder
 
 
@@ -173,9 +178,12 @@ def _able(
 
 def _final(answers: Mapping[Key, AnswerRecord]) -> dict[Key, AnswerRecord]:
     """Answers that stand; where the machine failed, another try may succeed."""
-    return {
-        key: record for key, record in answers.items() if record.answer.get("reason") not in MACHINE_FAILURES
-    }
+    return {key: record for key, record in answers.items() if not MACHINE_FAILURES & _reasons(record.answer)}
+
+
+def _reasons(answer: JsonObject) -> set[str]:
+    """Why it failed, or turns of it did."""
+    return {one["reason"] for one in (answer, *answer.get("replies", ())) if "reason" in one}
 
 
 def _answer_all(
@@ -218,13 +226,12 @@ def _answer_all(
 
 
 def _local(component: Component, request: Request) -> Executor:
-    loading = Loading(component, request.device, request.dtype, request.seed)
-    return LocalExecutor(loading, request.time_limit)
+    return LocalExecutor(Loading(component, request.load_options()), request.time_limit)
 
 
 def _bases(request: Request, plan: Plan) -> dict[Key, str]:
     """Digest of each ask and of everything about its system that can change the answer."""
-    common = [request.dtype, request.seed, request.device_kind, __version__]
+    common = [request.dtype, request.attention, request.seed, request.device_kind, __version__]
     systems = {role: digest([component.identity(), *common]) for role, component in request.systems.items()}
     return {work.key: digest([systems[work.key.role], work.digest])[:32] for work in plan.works}
 

@@ -22,6 +22,7 @@ from speechzoo.run.progress import Progress
 from speechzoo.run.records import TranscriptRecord, writable
 from speechzoo.run.store import AppendFile, read_lines
 from speechzoo.services import Transcriber
+from speechzoo.setup import LoadOptions
 from speechzoo.weights import cache_folder
 from speechzoo.wer import word_error_rate
 
@@ -57,7 +58,7 @@ def listen(component: Component, device: str, plan: Plan, progress: Progress) ->
     todo = [clip for name, clip in clips.items() if name not in heard]
     progress.stage(f"listening ({component.name})", len(clips), len(clips) - len(todo))
     if todo:
-        heard |= _transcribe(load(component, device), todo, cache, progress)
+        heard |= _transcribe(load(component, LoadOptions(device=device)), todo, cache, progress)
     _tell_failures([heard[name] for name in clips], progress)
     return [_record(item, [heard[clip.digest] for clip in own], said) for item, (own, said) in spoken.items()]
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from speechzoo.loading import Component
 from speechzoo.run.records import Role
+from speechzoo.setup import LoadOptions
 from speechzoo.specs import Condition
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a user asks for.
+class Request(LoadOptions):
+    """What a user asks for: what is run on what, and by which `LoadOptions`.
 
     Attributes:
         systems: the model under test and, where wanted, its base text LLM and a rival.
@@ -20,12 +21,10 @@ class Request:
             is to understand; for models that do not say what they heard.
         conditions: None means all that the task offers and the model can do.
         limit: number of items, None for all.
-        device: ``cpu``, ``cuda``, ``cuda:1``.
-        dtype: of the weights.
-        seed: of every random choice.
         out: the run's folder; None makes one under ``runs/`` named after what is run.
         batch_tokens: estimated tokens a batch.
         time_limit: seconds a batch may take before its worker is taken for hung.
+        max_judge_cost: in US dollars, of all that a judge says in this run; None sets no ceiling.
         notes: remarks that belong into the report.
         signature: fields of a signature line the run must be equal to.
         fresh: ask everything again, whatever lies in the folder.
@@ -36,12 +35,10 @@ class Request:
     transcriber: Component | None = None
     conditions: tuple[Condition, ...] | None = None
     limit: int | None = None
-    device: str = "cpu"
-    dtype: str = "float32"
-    seed: int = 0
     out: Path | None = None
     batch_tokens: int = 2048
     time_limit: float = 600.0
+    max_judge_cost: float | None = None
     notes: tuple[str, ...] = ()
     signature: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = False

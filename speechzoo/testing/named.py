@@ -8,10 +8,13 @@ from speechzoo.catalogue import Catalogue, open_catalogue
 from speechzoo.errors import SpeechzooError
 from speechzoo.loading import load
 from speechzoo.registry import Value
+from speechzoo.setup import LoadOptions
+from speechzoo.specs import ServiceSpec
 from speechzoo.testing.findings import Check, Subject
 from speechzoo.testing.model_checks import MODEL_CHECKS
 from speechzoo.testing.model_under_test import ModelUnderTest
 from speechzoo.testing.plugin_checks import PLUGIN_CHECKS, PluginUnderTest
+from speechzoo.testing.service_checks import SERVICE_CHECKS, ServiceUnderTest
 from speechzoo.testing.task_checks import TASK_CHECKS, TaskUnderTest
 
 
@@ -31,19 +34,18 @@ class Examination:
 def model(
     name: str,
     settings: Mapping[str, Value] | None = None,
-    device: str = "cpu",
-    dtype: str = "float32",
+    options: LoadOptions | None = None,
     catalogue: Catalogue | None = None,
 ) -> ModelUnderTest:
-    """A model by the name that ``--model`` takes.
+    """A model by the name that ``--model`` takes; without options on the CPU in float32.
 
     Raises:
         SpeechzooError: nothing has this name.
         SetupError: its files or packages are missing.
     """
-    component = (catalogue or open_catalogue()).model(name, settings)
-    component.require()
-    return ModelUnderTest(partial(load, component, device, dtype), component.capabilities, dtype)
+    component, options = (catalogue or open_catalogue()).model(name, settings), options or LoadOptions()
+    component.require(options.trust_remote_code)
+    return ModelUnderTest(partial(load, component, options), component.capabilities, options.dtype)
 
 
 def task(
@@ -56,6 +58,27 @@ def task(
     component = (catalogue or open_catalogue()).task(name, settings, data)
     component.require()
     return TaskUnderTest(partial(load, component))
+
+
+def service(
+    name: str,
+    settings: Mapping[str, Value] | None = None,
+    options: LoadOptions | None = None,
+    catalogue: Catalogue | None = None,
+) -> ServiceUnderTest:
+    """A transcriber or voice by the name it has as a part of a model; errors as of `model`.
+
+    Raises:
+        SpeechzooError: it is a judge, of whom nothing can be asked without knowing what is right.
+    """
+    catalogue = catalogue or open_catalogue()
+    component, options = catalogue.service(name, settings), options or LoadOptions()
+    component.require(options.trust_remote_code)
+    spec = component.spec
+    if not isinstance(spec, ServiceSpec) or spec.kind == "judge":
+        raise SpeechzooError(f"{name} is a judge, whose opinions cannot be checked: check its plugin")
+    owner = PluginUnderTest(catalogue.plugins.owner(spec), catalogue)
+    return ServiceUnderTest(partial(load, component, options), spec.kind, owner)
 
 
 def plugin(name: str) -> PluginUnderTest:
@@ -76,10 +99,9 @@ def everything(
     name: str,
     settings: Mapping[str, Value],
     data: str | None = None,
-    device: str = "cpu",
-    dtype: str = "float32",
+    options: LoadOptions | None = None,
 ) -> Iterator[Examination]:
-    """Whatever has this name: a plugin, a model, a task.
+    """Whatever has this name: a plugin, a model, a task, a service.
 
     Raises:
         SpeechzooError: nothing that can be checked has it.
@@ -95,11 +117,11 @@ def everything(
             raise
         return
     if "model" in kinds:
-        yield Examination(f"model {name}", model(name, settings, device, dtype, catalogue), MODEL_CHECKS)
+        yield Examination(f"model {name}", model(name, settings, options, catalogue), MODEL_CHECKS)
     if "task" in kinds:
         yield Examination(f"task {name}", task(name, settings, data, catalogue), TASK_CHECKS)
-    if kinds == {"service"} and not plugins:
-        raise SpeechzooError(f"{name} is a service: check the plugin that brings it, or a model made of it")
+    if "service" in kinds:
+        yield Examination(f"service {name}", service(name, settings, options, catalogue), SERVICE_CHECKS)
 
 
 def _plugins(catalogue: Catalogue, name: str) -> list[PluginUnderTest]:

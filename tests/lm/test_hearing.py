@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from speechzoo import AudioClip, Failure, ReplyAsk, ScoreAnswer, ScoreAsk, lm, raw, user
+from speechzoo import AudioClip, Failure, ReplyAsk, ScoreAnswer, ScoreAsk, assistant, lm, raw, user
 from speechzoo.errors import ItemError
+from tests.lm.conftest import TinySpeechLM
 
 CLOSE = 1e-4
 
@@ -164,6 +165,30 @@ def test_chat_template_is_cut_open_where_the_clips_are(tiny, clip):
     before, after = tiny.embed_text("<s>user: the "), tiny.embed_text(" cat</s><s>assistant:")
     expected = torch.cat([before, heard[clip(440).digest], after])
     assert torch.equal(tiny.embed_context(dialogue, True, heard), expected)
+
+
+class Blocks(TinySpeechLM):
+    """Its chat template takes blocks of text and audio."""
+
+    audio_text = "<a>|</a>"
+
+
+BLOCKS = (
+    "{% for m in messages %}<s>{{ m['role'] }}: {% for b in m['content'] %}"
+    "{{ '<a>|</a>' if b['type'] == 'audio' else b['text'] }}{% endfor %}</s>{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant:{% endif %}"
+)
+
+
+def test_a_template_of_blocks_is_cut_open_as_well(tiny, clip, monkeypatch):
+    """Otherwise a speech LLM whose template wants blocks is given its clips nowhere, or in the wrong turn."""
+    blocks = Blocks(tiny.model, tiny.tokenizer, "blocks")
+    dialogue = (user("the ", clip(440), " cat"), assistant("a"), user(clip(300)))
+    texts_only = tiny.chat_parts(dialogue)
+    monkeypatch.setattr(tiny.tokenizer, "chat_template", BLOCKS)
+    assert blocks.chat_parts(dialogue) == texts_only
+    with pytest.raises(ItemError, match="does not keep every clip once"):
+        blocks.chat_parts((user(clip(440), "<a>|</a>"),))
 
 
 def test_text_models_refuse_audio(tiny, clip):

@@ -17,7 +17,7 @@ class InProcess:
 
     def __init__(self, component: Component, request: Request) -> None:
         self.component, self.closed = component, False
-        self._model = load(component, request.device, request.dtype, request.seed)
+        self._model = load(component, request.load_options())
         self.made.append(self)
 
     def run(self, batches: Iterable[list[Work]]) -> Iterator[Answered]:

@@ -10,6 +10,7 @@ from speechzoo.catalogue import open_catalogue
 from speechzoo.run.executors.local import Loading, LocalExecutor
 from speechzoo.run.plan import Work
 from speechzoo.run.records import Key
+from speechzoo.setup import LoadOptions
 
 
 def batches(count: int) -> list[list[Work]]:
@@ -23,7 +24,7 @@ def batches(count: int) -> list[list[Work]]:
 
 def executor(log: Path) -> LocalExecutor:
     component = open_catalogue().model("instrument", {"log": str(log)})
-    return LocalExecutor(Loading(component, "cpu", "float32", 0), time_limit=30.0)
+    return LocalExecutor(Loading(component, LoadOptions()), time_limit=30.0)
 
 
 def wait_for(log: Path, lines: int) -> None:

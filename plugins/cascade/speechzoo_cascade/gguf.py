@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from speechzoo.lm.causal import load_model, load_tokenizer
+from speechzoo import Setup, lm
 
 _GGUF = "model.gguf"
 
@@ -13,8 +13,9 @@ def convert(folder: Path) -> None:
     """Replaces ``model.gguf`` by config, bfloat16 safetensors and tokenizer; leaves other folders alone."""
     if not (folder / _GGUF).exists():
         return
-    tokenizer = load_tokenizer(folder, gguf_file=_GGUF)
-    loaded = load_model(folder, torch.float32, gguf_file=_GGUF)
+    setup = Setup(folder.name, folder)
+    tokenizer = lm.load_tokenizer(folder, setup, gguf_file=_GGUF)
+    loaded = lm.load_model(folder, setup, gguf_file=_GGUF)
     # A model that knows it came from quantised weights refuses to be saved.
     settings = loaded.config.to_dict()
     settings.pop("quantization_config", None)

@@ -9,8 +9,8 @@ class TextLLM:
     """Scores continuations after text and replies in text.
 
     Raises:
-        SetupError: the folder is no checkpoint, the device is not there; when a reply or a chat score
-            is asked, also: the checkpoint has no chat template.
+        SetupError: the folder is no checkpoint, it cannot be loaded as the setup wants it; when a reply or a
+            chat score is asked, also: the checkpoint has no chat template.
     """
 
     def __init__(self, setup: Setup, temperature: float = 0.0, token_budget: int = 0) -> None:

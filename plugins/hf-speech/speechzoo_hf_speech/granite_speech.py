@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import GraniteSpeechForConditionalGeneration
 from transformers.audio_utils import mel_filter_bank
 
-from speechzoo import Setup, lm
+from speechzoo import Setup
 from speechzoo.audio import Samples
 from speechzoo.errors import SetupError
 from speechzoo_hf_speech.lora import LoraSpeechLLM
@@ -22,7 +22,6 @@ class GraniteSpeechLM(NativeLM):
     """Clips of any length; its extractor is written anew, as that of transformers needs torchaudio."""
 
     model_class = GraniteSpeechForConditionalGeneration
-    chat_parts = lm.CausalLM.chat_parts
 
     @classmethod
     def load(cls, setup: Setup) -> Self:

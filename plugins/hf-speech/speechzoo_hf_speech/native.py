@@ -2,20 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 from transformers import WhisperFeatureExtractor
 from transformers.cache_utils import Cache
 
 from speechzoo import Failure, ReplyAnswer, ReplyAsk, ScoreAnswer, ScoreAsk, Setup, lm
 from speechzoo.audio import Samples
-from speechzoo.dialogue import Dialogue, Message, Part, clips_of
-from speechzoo.errors import ItemError, SetupError
-from speechzoo.lm.causal import load_tokenizer
+from speechzoo.errors import SetupError
 
 
 class NativeLM(lm.CausalLM):
@@ -23,20 +21,18 @@ class NativeLM(lm.CausalLM):
 
     Attributes:
         extractor_class: of transformers, for the extractor.
-        audio_token: stands for a clip in the chat template.
+        audio_token: what the chat template writes for a clip; "" if it takes no blocks but plain texts.
         before: special tokens that the model has before every clip, as text; they belong to the clip.
         after: the same after it.
         windows: of a clip that are heard, each as long as the extractor says.
-        tokenizer_options: more of what its loader takes.
         extractor: makes what the model hears of samples.
     """
 
     extractor_class: ClassVar[Any] = WhisperFeatureExtractor
-    audio_token: ClassVar[str]
+    audio_token: ClassVar[str] = ""
     before: ClassVar[str] = ""
     after: ClassVar[str] = ""
     windows: ClassVar[int] = 1
-    tokenizer_options: ClassVar[Mapping[str, Any]] = {}
     extractor: Any
 
     @classmethod
@@ -45,18 +41,20 @@ class NativeLM(lm.CausalLM):
 
         Raises:
             SetupError: the folder is not a checkpoint, its tokenizer lacks the model's tokens, its
-                extractor is for another rate, or the device is not there.
+                extractor is for another rate; or as of the base.
         """
         loaded, folder = super().load(setup), setup.files()
-        if cls.tokenizer_options:
-            loaded.tokenizer = load_tokenizer(folder, **cls.tokenizer_options)
         for token in filter(None, (cls.before, cls.after)):
             if len(loaded.ids(token)) != 1:
                 raise SetupError(f"{setup.name}: the tokenizer of {folder} has no token {token}")
         loaded.extractor = cls.load_extractor(folder)
-        loaded.max_clip_seconds = loaded.longest()  # type: ignore[misc]
+        loaded.max_clip_seconds = loaded.longest()
         loaded.tokenizer.chat_template = cls.chat_template(folder) or loaded.tokenizer.chat_template
         return loaded
+
+    @property
+    def audio_text(self) -> str:
+        return self.before + self.audio_token + self.after if self.audio_token else ""
 
     @classmethod
     def load_extractor(cls, folder: Path) -> Any:
@@ -91,29 +89,16 @@ class NativeLM(lm.CausalLM):
     def embed_audio(self, features: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
         # A window of 30 s keeps a GPU busy by itself: clips side by side would bring nothing.
         start, end = self.embed_text(self.before), self.embed_text(self.after)
-        heard = [self.embed_clip(**{k: self._placed(v) for k, v in one.items()}) for one in features]
+        heard = [
+            self.embed_clip(**{name: self._placed(made) for name, made in one.items()}).to(self.device)
+            for one in features
+        ]
         return [torch.cat([start, clip, end]) if len(clip) else clip for clip in heard]
 
     def embed_clip(self, **features: Tensor) -> Tensor:
         """What the model puts in place of its audio tokens, [tokens, hidden]."""
         model: Any = self.model
         return cast(Tensor, model.get_audio_features(**features).pooler_output)
-
-    def chat_parts(self, dialogue: Dialogue) -> list[Part]:
-        """The chat template filled in with blocks of text and audio, cut open where the clips are."""
-        messages: list[dict[str, Any]] = [
-            {"role": message.role, "content": _blocks(message)} for message in dialogue
-        ]
-        if self.tokenizer.chat_template is None:
-            raise SetupError(
-                f"{self.name} has no chat template: it is a base model, which can score but not reply"
-            )
-        told = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        texts = cast(str, told).split(self.before + self.audio_token + self.after)
-        if len(texts) != len(clips_of(dialogue)) + 1:
-            raise ItemError("chat_template", f"{self.name}'s chat template does not keep every clip once")
-        woven = zip_longest(texts, clips_of(dialogue))
-        return [part for pair in woven for part in pair if part is not None]
 
     def _placed(self, made: Tensor) -> Tensor:
         return made.to(self.device, self.model.dtype if made.is_floating_point() else None)
@@ -127,8 +112,9 @@ class BodyLM(NativeLM):
         """Has a ``model`` and its ``lm_head``."""
         return self.model
 
-    def embed(self, ids: Tensor) -> Tensor:
-        return cast(Tensor, self.body.get_input_embeddings()(ids))
+    @property
+    def input_embeddings(self) -> Module:
+        return cast(Module, self.body.get_input_embeddings())
 
     def logits(
         self, embeddings: Tensor, mask: Tensor | None, positions: Tensor, cache: Cache | None, last: int = 0
@@ -140,14 +126,8 @@ class BodyLM(NativeLM):
             past_key_values=cache,
             use_cache=True,
         )
-        return self.body.lm_head(output.last_hidden_state[:, -last:]), output.past_key_values
-
-
-def _blocks(message: Message) -> list[dict[str, str]]:
-    return [
-        {"type": "text", "text": part} if isinstance(part, str) else {"type": "audio"}
-        for part in message.parts
-    ]
+        logits = self.body.lm_head(output.last_hidden_state[:, -last:])
+        return logits.to(embeddings.device), output.past_key_values
 
 
 class SpeechLLM:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import Phi4MultimodalFeatureExtractor, Phi4MultimodalForCausalLM
 
-from speechzoo import Setup, lm
+from speechzoo import Setup
 from speechzoo.audio import Samples
 from speechzoo_hf_speech.lora import LoraSpeechLLM
 from speechzoo_hf_speech.native import NativeLM
@@ -19,7 +19,6 @@ class Phi4MultimodalLM(NativeLM):
 
     model_class = Phi4MultimodalForCausalLM
     extractor_class = Phi4MultimodalFeatureExtractor
-    chat_parts = lm.CausalLM.chat_parts
 
     @classmethod
     def load(cls, setup: Setup) -> Self:

@@ -18,6 +18,7 @@ from speechzoo.run.execute import answer_batch
 from speechzoo.run.executors import Answered
 from speechzoo.run.plan import Work
 from speechzoo.run.records import Key
+from speechzoo.setup import LoadOptions
 
 DEATHS_ALLOWED = 3
 SECONDS_TO_END = 10.0
@@ -28,9 +29,7 @@ class Loading:
     """What a worker needs to load its system."""
 
     component: Component
-    device: str
-    dtype: str
-    seed: int
+    options: LoadOptions
 
 
 class WorkerLostError(Exception):
@@ -167,7 +166,7 @@ def _work(pipe: Connection, loading: Loading) -> None:
     # Ctrl-C reaches the whole process group; the driver decides what becomes of the worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        model = load(loading.component, loading.device, loading.dtype, loading.seed)
+        model = load(loading.component, loading.options)
     except SetupError as error:
         pipe.send(str(error))
         return
