@@ -1,0 +1,1 @@
+"""Baichuan-Audio for speechzoo."""
