@@ -263,7 +263,8 @@ def _blocks(message: Message) -> list[dict[str, str]]:
 
 def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """The tokens that end a reply: Llama 3 and others name more of them than their tokenizer does."""
-    config = model.generation_config
+    # A class of older code, without GenerationMixin, has no such attribute.
+    config = getattr(model, "generation_config", None)
     named = config.eos_token_id if config is not None else None
     ids = named if isinstance(named, list) else [named]
     found = {token for token in [*ids, tokenizer.eos_token_id] if token is not None}
