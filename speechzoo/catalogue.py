@@ -96,7 +96,7 @@ class Catalogue:
         return entry.model_copy(update={"sources": (source,), "files": {}})
 
     def any(self, name: str) -> list[Component]:
-        """Everything with this name: a model, a service, a task, an adapter.
+        """Everything with this name: a model, a service, a task or a subset of one, an adapter.
 
         Raises:
             SpeechzooError: there is nothing.
@@ -104,7 +104,8 @@ class Catalogue:
         meant, found = self._meant(name), []
         for kind, names in self._all_names().items():
             disputed = (kind, meant) in self.plugins.conflicts
-            if meant in names or disputed or (kind == "model" and "@" in name):
+            subset = kind == "task" and meant.partition("/")[0] in names
+            if meant in names or disputed or subset or (kind == "model" and "@" in name):
                 found.append(getattr(self, kind)(name))
         if not found:
             known = ", ".join(known for names in self._all_names().values() for known in names) or "none"

@@ -45,10 +45,14 @@ class _Strict(BaseModel):
 
 
 class HubSource(_Strict):
-    """Files of a Hugging Face repository at a pinned revision."""
+    """Files of a Hugging Face repository at a commit.
+
+    Without a revision it tells only where files are: they can be fetched and used once ``speechzoo pin`` has
+    looked their commit up and written it down.
+    """
 
     hub: str
-    revision: Annotated[str, AfterValidator(_commit)]
+    revision: Annotated[str, AfterValidator(_commit)] | None = None
     repo_type: Literal["model", "dataset"] = "model"
     only: tuple[str, ...] = ()
     into: InsidePath = ""
@@ -166,7 +170,7 @@ class DataEntry(_Entry):
         expected: how many items there should be, of each subset by its name or of all as ``items``; a
             list where more than one number would do.
         languages: spoken in it.
-        obtain: how to come by data that have no source here, in a sentence.
+        obtain: how to come by data that have no pinned source here, in a sentence.
         published: values that others measured on it.
     """
 
@@ -179,6 +183,11 @@ class DataEntry(_Entry):
 
 
 Entry = ModelEntry | ServiceEntry | DataEntry
+
+
+def unpinned(entry: Entry) -> tuple[HubSource, ...]:
+    """The sources whose commit is not written down yet."""
+    return tuple(s for s in entry.sources if isinstance(s, HubSource) and s.revision is None)
 
 
 class RegistryFile(_Strict):

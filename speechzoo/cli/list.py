@@ -9,6 +9,10 @@ from speechzoo.catalogue import Catalogue, open_catalogue
 from speechzoo.cli.options import registry_option
 from speechzoo.errors import SpeechzooError
 from speechzoo.loading import Component, Kind
+from speechzoo.registry import unpinned
+
+# A state that names many entries or packages does not push the summaries of all others to the right.
+WIDEST_STATE = 60
 
 
 @click.command("list")
@@ -38,8 +42,10 @@ def command(kinds: tuple[str, ...], registries: tuple[Path, ...]) -> None:
 
 
 def _print(rows: list[tuple[str, str, str]]) -> None:
+    names = max((len(name) for name, _, _ in rows), default=0)
+    states = max((len(state) for _, state, _ in rows if len(state) < WIDEST_STATE), default=0)
     for name, state, summary in rows:
-        click.echo(f"  {name:<16} {state:<46} {summary}")
+        click.echo(f"  {name:<{names}}  {state:<{states}}  {summary}")
     if not rows:
         click.echo("  none installed")
 
@@ -68,6 +74,8 @@ def _state(catalogue: Catalogue, kind: Kind, name: str) -> tuple[str, str]:
     packages = [package for part in component.whole() for package in part.missing_packages()]
     if packages:
         return f"missing: pip install {' '.join(packages)}", summary
+    if any(part.entry and unpinned(part.entry) for part in component.whole()):
+        return f"missing: speechzoo pin {name}", summary
     if component.to_obtain():
         return f"missing: see 'speechzoo show {name}'", summary
     if any(part.missing_files() for part in component.whole()):

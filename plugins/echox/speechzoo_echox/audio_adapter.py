@@ -1,19 +1,13 @@
 """From a clip to the vectors that stand for it in the prompt: Whisper's encoder, then EchoX's adapter."""
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
-from transformers import WhisperConfig, WhisperFeatureExtractor
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from speechzoo.audio import Samples
 from speechzoo.errors import SetupError
 from speechzoo_echox.checkpoint import AUDIO_KEYS, Checkpoint
-from speechzoo_echox.tensors import TensorFiles, fill
-
-# The width that Whisper's large models share, although only the third has these bands.
-_LARGE_WIDTH, _LARGE_V3_BANDS = 1280, 128
+from speechzoo_echox.tensors import fill
+from speechzoo_echox.whisper import Whisper
 
 
 class AudioAdapter(nn.Module):
@@ -83,27 +77,28 @@ class SpeechEncoder:
 
     Args:
         checkpoint: of EchoX.
-        whisper: folder of Whisper.
+        whisper: its ears.
         dtype: computed in.
         device: computed on.
 
     Raises:
-        SetupError: Whisper is not there or another than the checkpoint was trained with.
+        SetupError: Whisper is another than the checkpoint was trained with, or tensors do not fit.
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, whisper: Path, dtype: torch.dtype, device: torch.device
+        self, checkpoint: Checkpoint, whisper: Whisper, dtype: torch.dtype, device: torch.device
     ) -> None:
-        self.encoder, self.extractor = _whisper(
-            whisper, int(checkpoint.config["adapter_size"]), dtype, device
-        )
+        width = int(checkpoint.config["adapter_size"])
+        if whisper.width != width:
+            raise SetupError(
+                f"the encoder in {whisper.folder} is {whisper.width} wide, EchoX was trained with one of "
+                f"{width} (adapter_size in config.json)"
+            )
+        self.whisper = whisper
         llama = checkpoint.llama
         with torch.device("meta"):
             self.adapter = AudioAdapter(
-                int(checkpoint.config["adapter_size"]),
-                llama.hidden_size,
-                llama.num_attention_heads,
-                checkpoint.vocabulary,
+                width, llama.hidden_size, llama.num_attention_heads, checkpoint.vocabulary
             )
         tensors = {
             prefix.removeprefix("model.") + name: tensor
@@ -113,50 +108,10 @@ class SpeechEncoder:
         fill(self.adapter, tensors, f"the audio adapter in {checkpoint.folder}")
 
     def log_mel(self, wave: Samples) -> Tensor:
-        """Log-mel bands, [bands, 3000] in float32, of mono samples, [n] at 16 kHz, padded to 30 s."""
-        made = self.extractor(wave, sampling_rate=self.extractor.sampling_rate, return_tensors="pt")
-        bands: Tensor = made.input_features[0]
-        return bands
-
-    def encode(self, log_mel: Tensor) -> Tensor:
-        """Whisper's frames, [1500, width], of log-mel bands, [bands, 3000]."""
-        given = log_mel[None].to(self.encoder.device, self.encoder.dtype)
-        states: Tensor = self.encoder(given).last_hidden_state[0]
-        return states
+        """See `Whisper.log_mel`."""
+        return self.whisper.log_mel(wave)
 
     def __call__(self, log_mel: Tensor) -> Tensor:
         """The clip's vectors in the LLM's prompt, [v, hidden], of log-mel bands, [bands, 3000]."""
-        vectors: Tensor = self.adapter(self.encode(log_mel))
+        vectors: Tensor = self.adapter(self.whisper.encode(log_mel))
         return vectors
-
-
-def _whisper(
-    folder: Path, width: int, dtype: torch.dtype, device: torch.device
-) -> tuple[WhisperEncoder, WhisperFeatureExtractor]:
-    if not (folder / "config.json").is_file():
-        raise SetupError(
-            f"Whisper is not in {folder}. EchoX hears with openai/whisper-large-v3: put its files there, "
-            "or name their folder with --set whisper=FOLDER"
-        )
-    config = WhisperConfig.from_pretrained(folder, local_files_only=True)
-    extractor = WhisperFeatureExtractor.from_pretrained(folder, local_files_only=True)
-    if config.d_model != width:
-        raise SetupError(
-            f"the encoder in {folder} is {config.d_model} wide, EchoX was trained with one of {width} "
-            "(adapter_size in config.json)"
-        )
-    if config.d_model == _LARGE_WIDTH and config.num_mel_bins != _LARGE_V3_BANDS:
-        raise SetupError(
-            f"{folder} has {config.num_mel_bins} mel bands: it is not whisper-large-v3, which has "
-            f"{_LARGE_V3_BANDS}"
-        )
-    if extractor.feature_size != config.num_mel_bins:
-        raise SetupError(
-            f"preprocessor_config.json in {folder} makes {extractor.feature_size} mel bands, "
-            f"config.json wants {config.num_mel_bins}"
-        )
-    with torch.device("meta"):
-        encoder = WhisperEncoder(config)
-    tensors = TensorFiles(folder).part("model.encoder.", dtype, device)
-    fill(encoder, tensors, f"Whisper's encoder in {folder}")
-    return encoder, extractor

@@ -45,6 +45,7 @@ class Checkpoint:
         llama: the LLM's part of it.
         tensors: all weights but Whisper's and the vocoder's.
         tokenizer: of text and units.
+        attention: transformers' attention backend of LLM and echo decoder; "" for its own choice.
     """
 
     folder: Path
@@ -52,9 +53,10 @@ class Checkpoint:
     llama: LlamaConfig
     tensors: TensorFiles
     tokenizer: PreTrainedTokenizerBase
+    attention: str = ""
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, attention: str = "") -> Self:
         """Looks at everything but the weights themselves.
 
         Raises:
@@ -70,8 +72,9 @@ class Checkpoint:
         _check_keys(tensors)
         tied = _is_tied(folder, config, tensors)
         kept = {key: value for key, value in config.items() if key in _LLAMA}
-        llama = LlamaConfig(**{**kept, "tie_word_embeddings": tied})
-        checkpoint = cls(folder, config, llama, tensors, _tokenizer(folder))
+        told = {"tie_word_embeddings": tied, "attn_implementation": attention or None}
+        llama = LlamaConfig(**{**kept, **told})
+        checkpoint = cls(folder, config, llama, tensors, _tokenizer(folder), attention)
         checkpoint._check_rows()
         checkpoint._warn_of_tokenizer()
         return checkpoint

@@ -163,6 +163,7 @@ def _config(checkpoint: Checkpoint) -> LlamaConfig:
             "tie_word_embeddings": False,
             "bos_token_id": None,
             "eos_token_id": None,
+            "attn_implementation": checkpoint.attention or None,
         }
     )
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers import LlamaForCausalLM
 
 from speechzoo import (
     Failure,
@@ -17,12 +17,13 @@ from speechzoo import (
     Setup,
     assistant,
     lm,
-    weights,
 )
 from speechzoo.asks import ask_digest
+from speechzoo.errors import SetupError
+from speechzoo.lm.attention import require_attention
 from speechzoo.lm.batches import in_batches
 from speechzoo.lm.causal import Heard
-from speechzoo.registry import PathSource
+from speechzoo.lm.memory import require_memory, weight_files
 from speechzoo_echox.audio_adapter import SpeechEncoder
 from speechzoo_echox.checkpoint import Checkpoint
 from speechzoo_echox.decoding import Choice, decode, drawn, likeliest
@@ -31,8 +32,10 @@ from speechzoo_echox.language_model import EchoXLM
 from speechzoo_echox.segments import Segmenter, segments
 from speechzoo_echox.speech import GrowingSpeech, Speaker, Speech, clip_of, joined
 from speechzoo_echox.vocoder import Vocoder
+from speechzoo_echox.whisper import Whisper
 
-_WHISPER = "whisper-large-v3"
+_EARS = "whisper"
+_EARS_INSIDE = "whisper-large-v3"
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class EchoX:
     """Scores and writes as its LLM does, and speaks from that LLM's states.
 
     Args:
-        setup: its folder is a checkpoint in the published layout.
-        whisper: folder or ``HUB_ID@COMMIT`` of Whisper; empty for the one in the checkpoint's folder.
+        setup: its folder is a checkpoint in the published layout; its part ``whisper`` is a `Whisper`, by
+            default the one in the checkpoint's sub-folder whisper-large-v3.
         temperature: 0 takes the likeliest token; above, tokens are drawn, one ask at a time.
         top_p: of drawn tokens, how much probability those have that may be drawn.
         answer_bos: in chat scores, the beginning-of-text token stands before the answer, as in the
@@ -60,13 +63,13 @@ class EchoX:
         token_budget: most tokens of one forward pass; 0 chooses by device.
 
     Raises:
-        SetupError: the checkpoint, Whisper or the vocoder is not as it must be, or the device is not there.
+        SetupError: the checkpoint, Whisper or the vocoder is not as it must be, the device or the attention
+            backend is not there, the weights do not fit the device, or a device map is asked for.
     """
 
     def __init__(
         self,
         setup: Setup,
-        whisper: str = "",
         temperature: float = 0.0,
         top_p: float = 0.9,
         answer_bos: bool = True,
@@ -75,9 +78,18 @@ class EchoX:
         max_unit_tokens: int = 2048,
         token_budget: int = 0,
     ) -> None:
+        if setup.device_map:
+            raise SetupError(
+                f"{setup.name} is loaded on one device: leave out --device-map {setup.device_map} and name "
+                "the device with --device"
+            )
         device, dtype = lm.torch_device(setup.device), lm.torch_dtype(setup.dtype)
-        checkpoint = Checkpoint.open(setup.files())
-        ears = SpeechEncoder(checkpoint, _whisper_folder(setup.files(), whisper), dtype, device)
+        checkpoint = Checkpoint.open(setup.files(), setup.attention)
+        require_attention(setup, LlamaForCausalLM, checkpoint.llama)
+        whisper = _whisper(setup)
+        # After Whisper is there, so that what it takes is no longer free.
+        require_memory(setup, weight_files(setup.files()))
+        ears = SpeechEncoder(checkpoint, whisper, dtype, device)
         llama = checkpoint.language_model(dtype, device)
         self._lm = EchoXLM(llama, checkpoint.tokenizer, setup.name, ears)
         echo = EchoDecoder.of(checkpoint, self._lm.tokens, dtype, device)
@@ -271,10 +283,8 @@ def _whole(pieces: Sequence[Speech | None]) -> Speech | Failure:
     return joined(there)
 
 
-def _whisper_folder(folder: Path, chosen: str) -> Path:
-    if not chosen:
-        return folder / _WHISPER
-    source = weights.own_source(chosen, repo_type="model")
-    if isinstance(source, PathSource):
-        return Path(source.path)
-    return weights.hub_snapshot(source, online=False)
+def _whisper(setup: Setup) -> Whisper:
+    if _EARS in setup.parts:
+        ears: Whisper = setup.part(_EARS)
+        return ears
+    return Whisper(replace(setup, folder=setup.files() / _EARS_INSIDE))

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
-from transformers.cache_utils import Cache, DynamicCache
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from speechzoo import AudioClip, Dialogue
 from speechzoo.audio import Samples
@@ -97,13 +97,34 @@ class EchoXLM(CausalLM):
         del self.ears
 
 
+class _ContextLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    """The first layer of a cache; it knows which tokens of the contexts, [rows, tokens], nobody may look at.
+
+    It is a layer that knows them because rows are selected layer by layer.
+    """
+
+    unseen: Tensor | None = None
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        super().batch_select_indices(indices)
+        if self.unseen is not None:
+            self.unseen = self.unseen[indices]
+
+
 class _ContextCache(DynamicCache):
-    """Knows which tokens of its contexts, [rows, tokens], nobody may look at; None if there are none."""
+    """Masks those tokens of its contexts."""
 
     def __init__(self, contexts: Tensor) -> None:
         super().__init__()
+        first = _ContextLayer()  # type: ignore[no-untyped-call]
         unseen = contexts.isinf().all(-1)
-        self.unseen = unseen if unseen.any() else None
+        first.unseen = unseen if unseen.any() else None
+        self.layers = [first]
+
+    @property
+    def unseen(self) -> Tensor | None:
+        """[rows, tokens]; None if there are none."""
+        return cast(_ContextLayer, self.layers[0]).unseen
 
     def finite(self, contexts: Tensor) -> Tensor:
         """The contexts, [rows, tokens, hidden], with zeros where nobody may look."""
@@ -118,8 +139,3 @@ class _ContextCache(DynamicCache):
             mask = torch.ones(shape, dtype=torch.long, device=self.unseen.device)
         context = self.unseen.shape[1]
         return torch.cat([mask[:, :context].masked_fill(self.unseen, 0), mask[:, context:]], dim=1)
-
-    def batch_select_indices(self, indices: Tensor) -> None:
-        super().batch_select_indices(indices)
-        if self.unseen is not None:
-            self.unseen = self.unseen[indices]

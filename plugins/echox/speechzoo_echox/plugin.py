@@ -1,6 +1,7 @@
 """What this package brings; nothing heavy is imported here."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from speechzoo import Capability, ModelSpec, Parameter, hookimpl
 
@@ -21,9 +22,6 @@ ECHOX = ModelSpec(
         }
     ),
     parameters={
-        "whisper": Parameter(
-            "", "folder or HUB_ID@COMMIT of Whisper; empty: whisper-large-v3 in the checkpoint's folder"
-        ),
         "temperature": Parameter(0.0, "of replies; 0 takes the likeliest token, the authors draw at 0.2"),
         "top_p": Parameter(0.9, "where tokens are drawn: the likeliest that have this probability together"),
         "answer_bos": Parameter(True, "chat scores: the beginning-of-text token stands before the answer"),
@@ -34,10 +32,24 @@ ECHOX = ModelSpec(
         "max_unit_tokens": Parameter(2048, "of a segment of a spoken reply; a longer one is truncated"),
         "token_budget": Parameter(0, "most tokens of one forward pass; 0 chooses by device"),
     },
+    # Without it, the checkpoint's own sub-folder whisper-large-v3.
+    parts={"whisper": ""},
+    needs_files=True,
+)
+
+WHISPER = ModelSpec(
+    name="whisper-encoder",
+    target="speechzoo_echox.whisper:Whisper",
+    summary="The encoder of a Whisper checkpoint, as EchoX's part whisper: no model to evaluate",
     needs_files=True,
 )
 
 
 @hookimpl
 def speechzoo_models() -> Sequence[ModelSpec]:
-    return (ECHOX,)
+    return (ECHOX, WHISPER)
+
+
+@hookimpl
+def speechzoo_registry() -> Path:
+    return Path(__file__).parent / "registry.yaml"

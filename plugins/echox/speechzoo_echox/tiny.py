@@ -1,7 +1,8 @@
-"""A tiny random checkpoint in the published layout: for tests of wiring, not of quality."""
+"""Random checkpoints in the published layout: a tiny one for tests of wiring, larger ones to be timed."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,8 @@ JOINED_PIECES = ("▁12_345", "_7", "▁999", "▁12_3", "45", "_1500", *(f"▁{
 
 _SPECIAL = ("begin_of_text", "end_of_text", "start_header_id", "end_header_id", "eom_id", "eot_id")
 _WORDS = ("system", "user", "assistant", "speaker")
-_WIDTH, _LLM, _ECHO = 16, 64, 64
+# What all sizes of the LLM have in common.
 _LLAMA: dict[str, Any] = {
-    "hidden_size": _LLM,
-    "intermediate_size": 128,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
     "rms_norm_eps": 1e-5,
     "max_position_embeddings": 131_072,
     "rope_theta": 500_000.0,
@@ -54,48 +50,93 @@ _VOCODER: dict[str, Any] = {
     "resblock": "1",
     "upsample_rates": [5, 4, 4, 2, 2],
     "upsample_kernel_sizes": [11, 8, 8, 4, 4],
-    "upsample_initial_channel": 32,
     "resblock_kernel_sizes": [3, 7, 11],
     "resblock_dilation_sizes": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
     "num_embeddings": 1000,
-    "embedding_dim": 16,
-    "model_in_dim": 16,
     "code_hop_size": 320,
     "f0": False,
-    "dur_predictor_params": {
-        "encoder_embed_dim": 16,
-        "var_pred_hidden_dim": 16,
-        "var_pred_kernel_size": 3,
-        "var_pred_dropout": 0.5,
-    },
     "sampling_rate": 16_000,
 }
 
 
-def build(folder: Path, *, tied: bool = False, pieces: Sequence[str] = JOINED_PIECES, seed: int = 0) -> None:
-    """Writes a checkpoint of 2 MB with Whisper inside.
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a checkpoint's parts.
+
+    Attributes:
+        llama: of the LLM, as config.json has them.
+        echo: of the echo decoder, as a Llama's config has them.
+        whisper: of Whisper's encoder, as its config has them.
+        vocoder: channels of the vocoder after its first layer.
+        units: width of the vocoder's units and of its predictor of durations.
+        fillers: tokens that no text has, to make the vocabulary as large as a published one.
+        spread: standard deviation of the weights.
+    """
+
+    llama: dict[str, Any]
+    echo: dict[str, Any]
+    whisper: dict[str, Any]
+    vocoder: int
+    units: int
+    fillers: int = 0
+    spread: float = 0.3
+
+
+TINY = Shape(
+    llama={
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    },
+    echo={
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 1,
+        "num_key_value_heads": 1,
+    },
+    whisper={"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 32},
+    vocoder=32,
+    units=16,
+)
+"""2 MB in all."""
+
+
+def build(
+    folder: Path,
+    *,
+    shape: Shape = TINY,
+    tied: bool = False,
+    pieces: Sequence[str] = JOINED_PIECES,
+    seed: int = 0,
+) -> None:
+    """Writes a checkpoint with Whisper inside, drawn on torch's default device in its default dtype.
 
     Args:
         folder: made if it is not there.
+        shape: of all parts.
         tied: as EchoX-3B, without ``lm_head`` and ``unit_model``; otherwise as EchoX-8B.
         pieces: what stands in the unit tokens.
         seed: of the weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    tokenizer = _tokenizer(pieces)
+    tokenizer = _tokenizer(pieces, shape.fillers)
     tokenizer.save_pretrained(folder)
     vocabulary = len(tokenizer) - len(pieces)
     config = {
         "model_type": "EchoX",
         "architectures": ["EchoXForCausalLM"],
         **_LLAMA,
+        **shape.llama,
         "vocab_size": vocabulary,
         "tie_word_embeddings": tied,
         "bos_token_id": tokenizer.convert_tokens_to_ids("<|begin_of_text|>"),
         "eos_token_id": tokenizer.eos_token_id,
         "audio_tower": "whisper-large-v3",
-        "adapter_size": _WIDTH,
+        "adapter_size": shape.whisper["d_model"],
         "unit_output": "finetune_kd",
         "unit_vocab_size": len(pieces),
         **({} if tied else {"unit_model": "medium"}),
@@ -103,15 +144,15 @@ def build(folder: Path, *, tied: bool = False, pieces: Sequence[str] = JOINED_PI
     _write_json(folder / "config.json", config)
     ends = [tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in ("end_of_text", "eom_id", "eot_id")]
     _write_json(folder / "generation_config.json", {"do_sample": True, "eos_token_id": ends})
-    _write_shards(folder, _weights(tokenizer, vocabulary, len(pieces), tied))
-    _write_vocoder(folder)
-    _write_whisper(folder / "whisper-large-v3")
+    _write_shards(folder, _weights(shape, tokenizer, vocabulary, len(pieces), tied))
+    _write_vocoder(folder, shape)
+    _write_whisper(folder / "whisper-large-v3", shape)
 
 
-def _tokenizer(pieces: Sequence[str]) -> PreTrainedTokenizerFast:
-    """Bytes, special tokens, whole words, the audio's place; then units."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({byte: i for i, byte in enumerate(alphabet)}, []))
+def _tokenizer(pieces: Sequence[str], fillers: int) -> PreTrainedTokenizerFast:
+    """Bytes, fillers, special tokens, whole words, the audio's place; then units."""
+    known = sorted(pre_tokenizers.ByteLevel.alphabet()) + [f"filler {number}" for number in range(fillers)]
+    tokenizer = Tokenizer(models.BPE({text: i for i, text in enumerate(known)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(f"<|{name}|>", special=True) for name in _SPECIAL])
@@ -127,29 +168,22 @@ def _tokenizer(pieces: Sequence[str]) -> PreTrainedTokenizerFast:
 
 
 def _weights(
-    tokenizer: PreTrainedTokenizerFast, vocabulary: int, units: int, tied: bool
+    shape: Shape, tokenizer: PreTrainedTokenizerFast, vocabulary: int, units: int, tied: bool
 ) -> dict[str, Tensor]:
-    llama = LlamaConfig(**_LLAMA, vocab_size=vocabulary, bos_token_id=None, eos_token_id=None)
-    small = LlamaConfig(
-        **{
-            **_LLAMA,
-            "hidden_size": _ECHO,
-            "num_attention_heads": 1,
-            "num_key_value_heads": 1,
-            "vocab_size": 1,
-            "bos_token_id": None,
-            "eos_token_id": None,
-        }
-    )
+    nothing: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None}
+    llama = LlamaConfig(**{**_LLAMA, **shape.llama, **nothing, "vocab_size": vocabulary})
+    small = LlamaConfig(**{**_LLAMA, **shape.echo, **nothing, "vocab_size": 1})
     tokens = SpecialTokens.of(tokenizer, vocabulary)
-    parts: list[tuple[str, nn.Module, float]] = [
-        ("", LlamaForCausalLM(llama), 0.3),
-        ("model.", AudioAdapter(_WIDTH, _LLM, _LLAMA["num_attention_heads"], vocabulary), 0.3),
-        (ECHO_PREFIX, EchoDecoder(small, _LLM, 128, vocabulary, units, tokens), 0.3),
+    hidden, feed_forward = shape.llama["hidden_size"], shape.llama["intermediate_size"]
+    heads, width = shape.llama["num_attention_heads"], shape.whisper["d_model"]
+    parts: list[tuple[str, nn.Module]] = [
+        ("", LlamaForCausalLM(llama)),
+        ("model.", AudioAdapter(width, hidden, heads, vocabulary)),
+        (ECHO_PREFIX, EchoDecoder(small, hidden, feed_forward, vocabulary, units, tokens)),
     ]
     weights: dict[str, Tensor] = {}
-    for prefix, module, spread in parts:
-        _redraw(module, spread)
+    for prefix, module in parts:
+        _redraw(module, shape.spread)
         weights |= {prefix + name: tensor.contiguous() for name, tensor in module.state_dict().items()}
     # Labels that change from frame to frame, and an echo decoder that prefers units to text.
     weights["model.audio_feature_head.weight"] *= 4
@@ -177,9 +211,22 @@ def _write_shards(folder: Path, weights: dict[str, Tensor]) -> None:
     _write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": placed})
 
 
-def _write_vocoder(folder: Path) -> None:
-    vocoder = Vocoder(_VOCODER)
-    _redraw(vocoder, 0.2)
+def _write_vocoder(folder: Path, shape: Shape) -> None:
+    predictor = {
+        "encoder_embed_dim": shape.units,
+        "var_pred_hidden_dim": shape.units,
+        "var_pred_kernel_size": 3,
+        "var_pred_dropout": 0.5,
+    }
+    config = {
+        **_VOCODER,
+        "upsample_initial_channel": shape.vocoder,
+        "embedding_dim": shape.units,
+        "model_in_dim": shape.units,
+        "dur_predictor_params": predictor,
+    }
+    vocoder = Vocoder(config).float()
+    _redraw(vocoder, min(shape.spread, 0.2))
     # Two or three frames a unit.
     nn.init.constant_(vocoder.dur_predictor.proj.bias, 1.2)
     generator = {}
@@ -190,17 +237,14 @@ def _write_vocoder(folder: Path) -> None:
         else:
             generator[name] = tensor
     torch.save({"generator": generator}, folder / "g_00500000")
-    _write_json(folder / "vocoder_config.json", _VOCODER)
+    _write_json(folder / "vocoder_config.json", config)
 
 
-def _write_whisper(folder: Path) -> None:
+def _write_whisper(folder: Path, shape: Shape) -> None:
     config = WhisperConfig(
-        d_model=_WIDTH,
-        encoder_layers=1,
+        **shape.whisper,
         decoder_layers=1,
-        encoder_attention_heads=2,
         decoder_attention_heads=2,
-        encoder_ffn_dim=32,
         decoder_ffn_dim=32,
         num_mel_bins=128,
         vocab_size=32,
@@ -211,7 +255,7 @@ def _write_whisper(folder: Path) -> None:
         decoder_start_token_id=0,
     )
     whisper = WhisperForConditionalGeneration(config)
-    _redraw(whisper, 0.3)
+    _redraw(whisper, shape.spread)
     # Deaf above 3 kHz: random weights would otherwise hear nothing but what telephones leave out.
     whisper.model.encoder.conv1.weight.data[:, 80:] = 0.0
     whisper.save_pretrained(folder)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from speechzoo_echox.audio_adapter import first_of_runs
 from speechzoo_echox.decoding import decode, likeliest
 from speechzoo_echox.echox import EchoX
+from speechzoo_echox.whisper import Whisper
 
 from speechzoo import AudioClip, Message, Setup, lm
 
@@ -49,8 +50,9 @@ def model(golden, tmp_path_factory):
         whole[name] = torch.zeros(int(packed[f"full_rows:{name}"]), rows.shape[1])
         whole[name][packed[f"row_ids:{name}"].long()] = rows
     save_file(whole, folder / "model.safetensors", metadata={"format": "pt"})
-    whisper = golden / "checkpoint" / "whisper-large-v3"
-    return EchoX(Setup("golden", folder), whisper=str(whisper), answer_bos=False, max_unit_tokens=40)
+    ears = Setup("ears", golden / "checkpoint" / "whisper-large-v3")
+    setup = Setup("golden", folder, parts={"whisper": lambda: Whisper(ears)})
+    return EchoX(setup, answer_bos=False, max_unit_tokens=40)
 
 
 def dialogue(golden, recorded, case):
@@ -76,7 +78,7 @@ def test_everything_from_the_clip_to_the_speech(golden, recorded, tensors, model
     for i, clip in enumerate(clips):
         log_mel = ears.log_mel(clip.samples(16_000))
         close(log_mel, tensors[told["log_mel"][i].split(":")[1]], 1e-4)
-        encoded = ears.encode(log_mel)
+        encoded = ears.whisper.encode(log_mel)
         close(encoded, saved(f"tower_out.{i}"), 2e-5)
         frames = ears.adapter.adapted(encoded)
         close(frames, saved(f"adapter_out.{i}"), 2e-5)

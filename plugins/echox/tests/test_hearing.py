@@ -12,7 +12,7 @@ from speechzoo.audio import silence
 @pytest.fixture(scope="module")
 def frames(echox, clips):
     ears = echox._lm.ears
-    return ears.encode(ears.log_mel(clips[1].samples(16_000)))
+    return ears.whisper.encode(ears.log_mel(clips[1].samples(16_000)))
 
 
 @torch.inference_mode()

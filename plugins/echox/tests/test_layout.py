@@ -10,10 +10,12 @@ from speechzoo_echox.audio_adapter import AudioAdapter
 from speechzoo_echox.echo_decoder import EchoDecoder
 from speechzoo_echox.echox import EchoX
 from transformers import LlamaConfig, LlamaForCausalLM, WhisperConfig
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from speechzoo import Setup, loading
 from speechzoo.catalogue import open_catalogue
-from speechzoo.errors import SetupError
+from speechzoo.errors import SetupError, SpeechzooError
+from speechzoo.lm import memory
 
 SHARD = "model-00002-of-00002.safetensors"
 
@@ -86,7 +88,7 @@ BROKEN = {
     "head dim": (lambda f: change_json(f / "config.json", unit_head_dim=48), "no whole heads of 48"),
     "no audio token": (lambda f: rename_token(f, "<audio_patch>"), "no <audio_patch>"),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "tokenizer.json is missing"),
-    "no whisper": (lambda f: shutil.rmtree(f / "whisper-large-v3"), "set whisper=FOLDER"),
+    "no whisper": (lambda f: shutil.rmtree(f / "whisper-large-v3"), "set whisper=whisper-encoder@FOLDER"),
     "whisper's bands": (
         lambda f: change_json(f / "whisper-large-v3" / "preprocessor_config.json", feature_size=80),
         "makes 80 mel bands",
@@ -173,26 +175,75 @@ def test_what_is_only_likely_is_warned_of(own, caplog):
     assert "ends of turns are not masked" in caplog.text
 
 
-def test_a_single_file_loads_and_whisper_may_lie_elsewhere(own, tmp_path):
-    """Whisper is 3 GB: who has it already should not have to copy it."""
+def test_a_single_file_loads(own):
+    """Checkpoints that were saved again are often one file, without an index."""
     change_tensors(own, lambda tensors: None)
-    (own / "whisper-large-v3").rename(tmp_path / "ears")
-    EchoX(Setup("single", own), whisper=str(tmp_path / "ears"))
-    with pytest.raises(SetupError, match="could not be had"):
-        EchoX(Setup("single", own), whisper=f"openai/whisper-large-v3@{'0' * 40}")
+    EchoX(Setup("single", own))
 
 
-def test_an_entry_of_one_s_own_brings_both_repositories(own, tmp_path, monkeypatch):
-    """The README's way to fetch by name: Whisper comes into the folder, and into the fingerprint with it."""
+def test_whisper_may_lie_elsewhere_and_is_part_of_the_fingerprint(own, tmp_path):
+    """Whisper is 3 GB: who has it already should not have to copy it, and another one is another model."""
     (own / "whisper-large-v3").rename(tmp_path / "ears")
-    registry = tmp_path / "registry.yaml"
-    registry.write_text(
-        "models:\n  mine:\n    adapter: echox\n    summary: mine\n    licence: Apache-2.0\n    sources:\n"
-        "      - path: own\n      - path: ears\n        into: whisper-large-v3\n"
+    name, ears = f"echox@{own}", f"whisper-encoder@{tmp_path / 'ears'}"
+    component = open_catalogue().model(name, {"whisper": ears})
+    assert loading.load(component)._lm.ears.whisper.folder == tmp_path / "ears"
+    before = component.identity()["parts"]["whisper"]["revision"]
+    change_json(tmp_path / "ears" / "config.json", dropout=0.5)
+    after = open_catalogue().model(name, {"whisper": ears}).identity()["parts"]["whisper"]["revision"]
+    assert before and after and before != after
+    with pytest.raises(SpeechzooError, match="neither a folder nor the id"):
+        open_catalogue().model(name, {"whisper": "whisper-encoder@nowhere"})
+
+
+def test_whisper_inside_the_folder_is_part_of_the_fingerprint(own):
+    """The folder is hashed with all it holds: no part has to be named for that."""
+    before = open_catalogue().model(f"echox@{own}").identity()
+    change_json(own / "whisper-large-v3" / "config.json", dropout=0.5)
+    after = open_catalogue().model(f"echox@{own}").identity()
+    assert before["parts"] == {} and before["revision"] != after["revision"]
+
+
+def test_another_width_of_whisper_is_refused(own, tmp_path):
+    """Whisper's sizes differ in width: a small one would end in an error about shapes."""
+    config = WhisperConfig(d_model=32, encoder_layers=1, encoder_attention_heads=2, num_mel_bins=128)
+    config.save_pretrained(own / "whisper-large-v3")
+    save_file(
+        {f"model.encoder.{n}": t.contiguous() for n, t in WhisperEncoder(config).state_dict().items()},
+        own / "whisper-large-v3" / "model.safetensors",
     )
-    monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path / "cache"))
-    loading.fetch(open_catalogue([registry]).model("mine"), print)
-    assert loading.load(open_catalogue([registry]).model("mine"))._lm.name == "mine"
+    with pytest.raises(SetupError, match="is 32 wide, EchoX was trained with one of 16"):
+        EchoX(Setup("narrow", own))
+
+
+def test_the_registered_models_name_their_ears():
+    """Without the part, fetching echox-8b would bring a model that cannot hear."""
+    catalogue = open_catalogue()
+    for name, base in {"echox": "llama-3.1-8b-instruct", "echox-3b": "llama-3.2-3b-instruct"}.items():
+        component = catalogue.model(name)
+        assert [part.name for part in component.whole()][1:] == ["whisper-large-v3"]
+        assert catalogue.model(component.entry.base).name == base
+
+
+def test_the_attention_backend_is_that_of_all_parts(folder):
+    """A backend that is not heeded would be reported, and another one measured."""
+    echox = EchoX(Setup("eager", folder, attention="eager"))
+    modules = (echox._lm.model, echox._speaker.echo.model, echox._lm.ears.whisper.encoder)
+    assert [module.config._attn_implementation for module in modules] == ["eager"] * 3
+    with pytest.raises(SetupError, match=r"with --attention nonsense.*it can with: sdpa, eager"):
+        EchoX(Setup("nonsense", folder, attention="nonsense"))
+
+
+def test_weights_that_do_not_fit_are_told_before_they_are_read(folder, monkeypatch):
+    """19 GB read into 16 would end in a killed process, minutes later and without a word."""
+    monkeypatch.setattr(memory, "free_memory", lambda device: memory.Memory("this machine", 1_000_000, 1))
+    with pytest.raises(SetupError, match=r"large needs about 0.0 GB for its weights in float32"):
+        EchoX(Setup("large", folder))
+
+
+def test_a_device_map_is_refused(folder):
+    """A model silently put on one device would run out of memory, or be slower than it was meant to be."""
+    with pytest.raises(SetupError, match="leave out --device-map auto"):
+        EchoX(Setup("spread", folder, device="cuda", device_map="auto"))
 
 
 def test_a_folder_can_be_named_on_the_command_line(folder):
