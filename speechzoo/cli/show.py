@@ -8,7 +8,7 @@ import click
 from speechzoo.catalogue import open_catalogue
 from speechzoo.cli.options import registry_option
 from speechzoo.loading import Component
-from speechzoo.registry import DataEntry, ModelEntry, Published, Value
+from speechzoo.registry import DataEntry, Entry, ModelEntry, Published, Value, unpinned
 from speechzoo.run.signature import text_of
 from speechzoo.specs import Parameter, TaskSpec
 
@@ -71,7 +71,7 @@ def _entry_lines(component: Component) -> list[tuple[str, str]]:
         lines += [("expected", f"{counts} {what}") for what, counts in _expected(entry)]
         if entry.languages:
             lines.append(("languages", ", ".join(entry.languages)))
-        if component.to_obtain():
+        if entry.obtain:
             lines.append(("data", entry.obtain))
         lines += [("published", _published(value)) for value in entry.published]
     for source in entry.sources:
@@ -80,11 +80,17 @@ def _entry_lines(component: Component) -> list[tuple[str, str]]:
     if entry.download_mb:
         lines.append(("download", f"{entry.download_mb} MB"))
     if entry.sources:
-        where = component.folder or f"not fetched: speechzoo fetch {component.name}"
-        # The revision of a folder of one's own is a hash of all it holds: gigabytes, so only a run takes it.
-        revision = component.pinned or "taken from the contents by each run"
-        lines += [("files", str(where)), ("revision", revision)]
+        lines += _files_lines(component, entry)
     return lines
+
+
+def _files_lines(component: Component, entry: Entry) -> list[tuple[str, str]]:
+    if unpinned(entry):
+        return [("files", component.to_obtain())]
+    where = component.folder or f"not fetched: speechzoo fetch {component.name}"
+    # The revision of a folder of one's own is a hash of all it holds: gigabytes, so only a run takes it.
+    revision = component.pinned or "taken from the contents by each run"
+    return [("files", str(where)), ("revision", revision)]
 
 
 def _expected(entry: DataEntry) -> Iterator[tuple[str, str]]:

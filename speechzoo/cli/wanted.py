@@ -100,14 +100,24 @@ def find(catalogue: Catalogue, wanted: Wanted, online: bool) -> Found:
     transcriber = None
     if wanted.transcriber is not None:
         transcriber = catalogue.service(wanted.transcriber, settings["transcriber"])
+    if "base" in systems and (told := _cannot_be_had(systems["base"], online)):
+        del systems["base"]
+        notes.append(f"T0 is not measured: {told}")
     if online:
         for component in (*systems.values(), task, *([transcriber] if transcriber else [])):
             fetch(component, lambda line: click.echo(line, err=True))
         return find(catalogue, wanted, online=False)
-    if "base" in systems and any(part.missing_files() for part in systems["base"].whole()):
-        name = systems.pop("base").name
-        notes.append(f"T0 is not measured: the base LLM is not fetched (speechzoo fetch {name})")
     return Found(systems, task, transcriber, tuple(notes))
+
+
+def _cannot_be_had(base: Component, online: bool) -> str | None:
+    """Why the base LLM has to be left out of the run: a loss that is measured is worth more than none."""
+    for part in base.whole():
+        if part.to_obtain():
+            return f"the base LLM {base.name} is not to be had: {part.to_obtain()}"
+        if part.missing_files() and not online:
+            return f"the base LLM is not fetched (speechzoo fetch {base.name})"
+    return None
 
 
 def dtype_of(wanted: Wanted, model: Component, device: str) -> str:

@@ -6,8 +6,11 @@ from .model_under_test import ModelUnderTest as ModelUnderTest
 from .named import everything as everything
 from .named import model as model
 from .named import plugin as plugin
+from .named import service as service
 from .named import task as task
 from .plugin_checks import PLUGIN_CHECKS as PLUGIN_CHECKS
 from .plugin_checks import PluginUnderTest as PluginUnderTest
+from .service_checks import SERVICE_CHECKS as SERVICE_CHECKS
+from .service_checks import ServiceUnderTest as ServiceUnderTest
 from .task_checks import TASK_CHECKS as TASK_CHECKS
 from .task_checks import TaskUnderTest as TaskUnderTest

@@ -1,12 +1,14 @@
 """From a name to what is under test."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
 from speechzoo.catalogue import Catalogue, open_catalogue
 from speechzoo.errors import SpeechzooError
 from speechzoo.loading import load
+from speechzoo.model import Model
 from speechzoo.registry import Value
 from speechzoo.setup import LoadOptions
 from speechzoo.specs import ServiceSpec
@@ -45,7 +47,11 @@ def model(
     """
     component, options = (catalogue or open_catalogue()).model(name, settings), options or LoadOptions()
     component.require(options.trust_remote_code)
-    return ModelUnderTest(partial(load, component, options), component.capabilities, options.dtype)
+
+    def make(seed: int) -> Model:
+        return cast(Model, load(component, replace(options, seed=seed)))
+
+    return ModelUnderTest(make, component.capabilities, options.dtype)
 
 
 def task(

@@ -124,7 +124,7 @@ def _methods(spec: Spec) -> Iterator[str]:
     if isinstance(spec, TaskSpec):
         yield from ("items", "ask", "grade")
     if isinstance(spec, ServiceSpec):
-        yield from ("transcribe" if spec.kind == "transcriber" else "speak", "close")
+        yield from ({"transcriber": "transcribe", "voice": "speak", "judge": "judge"}[spec.kind], "close")
     if isinstance(spec, ModelSpec):
         able = spec.capabilities
         yield "close"

@@ -14,6 +14,8 @@ from speechzoo.specs import Capability
 
 RATE = 16_000
 REPLY_TOKENS = 12
+# Long enough for a small difference in what was heard to become one in what is said.
+LONG_REPLY_TOKENS = 64
 
 _FOLDER = Path(__file__).parent / "clips"
 HARBOUR = AudioClip.from_file(
@@ -62,6 +64,8 @@ def of_every_kind(can: Callable[..., bool]) -> list[Ask]:
     asks += [score(LONG, VIOLIN, MIDDLE)] * (heard and can(Capability.TEXT_IN)) + [score(GARDEN)] * heard
     asks += [score(MIDDLE)] * read
     given = [QUESTION, LONG_QUESTION] * can(Capability.TEXT_IN) + [HARBOUR] * listens
+    # Of one that does nothing but listen and reply there would be a single question.
+    given += [VIOLIN] * (listens and not can(Capability.TEXT_IN))
     asks += [reply(part) for part in given if can(Capability.TEXT_OUT)]
     asks += [reply(part, speech=True) for part in given[:1] if can(Capability.SPEECH_OUT)]
     return asks
@@ -108,6 +112,23 @@ def wav(waves: Samples, rate: int) -> AudioClip:
     buffer = io.BytesIO()
     soundfile.write(buffer, waves, rate, format="WAV", subtype="PCM_16")
     return AudioClip.from_bytes(buffer.getvalue())
+
+
+def of_one_length() -> list[AudioClip]:
+    """The three sentences, cut to the shortest and followed by half a second of silence.
+
+    Who hears nothing may still tell how long a clip is; who hears a window of its end alone, how it ends.
+    """
+    waves = [samples(clip) for clip in (HARBOUR, VIOLIN, GARDEN)]
+    shortest, pause = min(map(len, waves)), np.zeros(RATE // 2, np.float32)
+    return [AudioClip.from_samples(np.concatenate([wave[:shortest], pause]), RATE) for wave in waves]
+
+
+def touched(clip: AudioClip) -> AudioClip:
+    """The same clip to any ear: one sample is changed, by one step of 16 bits."""
+    wave = samples(clip).copy()
+    wave[len(wave) // 2] += np.float32(2**-15)
+    return AudioClip.from_samples(wave, RATE)
 
 
 def quiet() -> AudioClip:

@@ -1,8 +1,8 @@
-"""Every check as a test of its own: ``model_check``, ``task_check`` and ``plugin_check`` for pytest.
+"""Every check as a test of its own, for pytest: ``model_check`` and the same of tasks, services and plugins.
 
 A test that takes one of them and calls it becomes one test a check. What is checked comes from a fixture
-that the author writes, ``model_under_test``, ``task_under_test`` or ``plugin_under_test``. pytest loads
-this module in every project, so it imports the checks only where one of the three is taken.
+that the author writes, ``model_under_test`` for ``model_check`` and so on. pytest loads this module in every
+project, so it imports the checks only where one of them is taken.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from speechzoo.testing.findings import Check
 
-_KINDS = ("model", "task", "plugin")
+_KINDS = ("model", "task", "service", "plugin")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -44,4 +44,5 @@ def _calling(kind: str) -> Callable[[pytest.FixtureRequest], Callable[[], None]]
 
 model_check = pytest.fixture(name="model_check")(_calling("model"))
 task_check = pytest.fixture(name="task_check")(_calling("task"))
+service_check = pytest.fixture(name="service_check")(_calling("service"))
 plugin_check = pytest.fixture(name="plugin_check")(_calling("plugin"))

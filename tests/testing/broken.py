@@ -31,6 +31,20 @@ class AudioDetected(TinyAdapter):
             return [self.embed_text("speech" if wave.any() else "silence") for wave in waves]
 
 
+class LengthHeard(TinyAdapter):
+    """Placeholders for as many frames as the clip has: it is heard how long somebody speaks."""
+
+    class LM(TinySpeechLM):
+        def embed_audio(self, waves):
+            return [torch.ones(len(wave) // 3200, 32) for wave in waves]
+
+
+class LengthHeardAndDrawn(LengthHeard):
+    """The same, and replies are drawn with a random state made of the clip's own hash."""
+
+    temperature = 1.0
+
+
 class _ShiftedAdapter(TinyAdapter):
     """Scores read from the logits of another place."""
 
@@ -169,8 +183,15 @@ class BatchReversed(TinyAdapter):
         return super().score(asks)[::-1]
 
 
+class RepliesReversed(TinyAdapter):
+    """The same of replies."""
+
+    def reply(self, asks):
+        return super().reply(asks)[::-1]
+
+
 class ContinuationsSorted(TinyAdapter):
-    """The same of the continuations of one ask."""
+    """The continuations of one ask, sorted and not put back."""
 
     def score(self, asks):
         return super().score(

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from speechzoo import Capability
 from speechzoo.testing import MODEL_CHECKS, Check, Finding, ModelUnderTest, examine
 from tests.testing import broken
 from tests.testing.adapters import CAPABILITIES, TinyAdapter
 
+TALKS = frozenset({Capability.AUDIO_IN, Capability.TEXT_OUT, Capability.SPEECH_OUT})
+"""Of a model that has no scores: only its replies tell what it heard."""
 CAUGHT = {
     broken.AudioDropped: "audio is heard",
     broken.AudioDetected: "audio is heard",
+    broken.LengthHeard: "audio is heard",
     broken.LogitsTooLate: "logits are not shifted",
     broken.LogitsTooEarly: "logits are not shifted",
     broken.FirstTokenDropped: "every token is scored once",
@@ -39,9 +43,22 @@ CAUGHT = {
 }
 
 
-def found(adapter: type[TinyAdapter], checks: Sequence[Check] = MODEL_CHECKS) -> list[Finding]:
+CAUGHT_TALKING = {
+    broken.AudioDropped: "audio is heard",
+    broken.AudioDetected: "audio is heard",
+    broken.LengthHeard: "audio is heard",
+    broken.RepliesReversed: "order is kept",
+    broken.SeedIgnored: "same seed same answers",
+}
+
+
+def found(
+    adapter: type[TinyAdapter],
+    checks: Sequence[Check] = MODEL_CHECKS,
+    capabilities: frozenset[Capability] = CAPABILITIES,
+) -> list[Finding]:
     torch.set_num_threads(1)
-    return list(examine(ModelUnderTest(adapter, CAPABILITIES), checks))
+    return list(examine(ModelUnderTest(adapter, capabilities), checks))
 
 
 def test_a_good_adapter_passes() -> None:
@@ -60,3 +77,28 @@ def test_a_broken_adapter_is_caught_by_name(adapter: type[TinyAdapter], check: s
     failed = {one.check: one.why for one in found(adapter, checks) if one.outcome == "failed"}
     assert list(failed) == [check], failed
     assert failed[check].count(" ") > 8, "one sentence about the cause"
+
+
+def test_a_good_one_without_scores_passes() -> None:
+    """Otherwise models that only talk cannot be checked, or their weights are searched until they pass."""
+    outcomes = {one.check: one for one in found(TinyAdapter, capabilities=TALKS)}
+    assert [one for one in outcomes.values() if one.outcome == "failed"] == []
+    assert outcomes["audio is heard"].outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("adapter", "check"), CAUGHT_TALKING.items(), ids=lambda value: getattr(value, "__name__", "")
+)
+def test_a_broken_one_without_scores_is_caught_by_name(adapter: type[TinyAdapter], check: str) -> None:
+    """Otherwise a deaf model passes, as there are no scores in which it would show."""
+    checks = [one for one in MODEL_CHECKS if one.name != "close frees memory"]
+    failed = {one.check: one.why for one in found(adapter, checks, TALKS) if one.outcome == "failed"}
+    assert list(failed) == [check], failed
+
+
+def test_draws_by_the_clips_hash_do_not_count_as_hearing() -> None:
+    """Otherwise a deaf model that draws passes: its replies to other clips differ by chance alone."""
+    [hearing] = [one for one in MODEL_CHECKS if one.name == "audio is heard"]
+    [finding] = found(broken.LengthHeardAndDrawn, [hearing], TALKS)
+    assert finding.outcome == "not applicable"
+    assert "drawn by the clip's hash" in finding.why

@@ -1,6 +1,7 @@
 """What this package brings; nothing heavy is imported here."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from speechzoo import Capability, ModelSpec, Parameter, hookimpl
 
@@ -53,7 +54,24 @@ SPEAKERS = (
     _speaker("qwen3-omni", "qwen3_omni:Qwen3Omni", "Qwen3-Omni: hears, writes and speaks", "ethan"),
 )
 
+MOSHI = ModelSpec(
+    name="moshi",
+    target="speechzoo_hf_speech.moshi:Moshi",
+    summary="Moshi: listens and speaks at once; no scores, a single turn",
+    capabilities=frozenset({Capability.AUDIO_IN, Capability.TEXT_OUT, Capability.SPEECH_OUT}),
+    parameters={
+        "seconds": Parameter(20.0, "after which a reply that has not ended is truncated"),
+        "sample": Parameter(False, "draws replies at the authors' temperatures, instead of the likeliest"),
+    },
+    needs_files=True,
+)
+
 
 @hookimpl
 def speechzoo_models() -> Sequence[ModelSpec]:
-    return (*LISTENERS, *SPEAKERS)
+    return (*LISTENERS, *SPEAKERS, MOSHI)
+
+
+@hookimpl
+def speechzoo_registry() -> Path:
+    return Path(__file__).parent / "registry.yaml"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from speechzoo_hf_speech.tiny import listeners, omni
+from speechzoo_hf_speech.tiny import listeners, moshi, omni
 
 BUILDERS: dict[str, Callable[[Path], None]] = {
     "qwen2-audio": listeners.qwen2_audio,
@@ -14,5 +14,6 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "phi-4-multimodal": listeners.phi4_multimodal,
     "qwen2.5-omni": omni.qwen2_5_omni,
     "qwen3-omni": omni.qwen3_omni,
+    "moshi": moshi.moshi,
 }
 """By the name of the adapter; each fills a folder."""
