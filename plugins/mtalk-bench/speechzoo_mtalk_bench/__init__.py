@@ -1,0 +1,1 @@
+"""MTalk-Bench for speechzoo: how well a model talks with people over several spoken turns."""
