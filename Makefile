@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PLUGINS := cascade s2sbench spoken-qa echox hf-speech
+PLUGINS := cascade s2sbench spoken-qa echox hf-speech baichuan-audio arena mtalk-bench openai
 PROJECTS := pyproject.toml $(PLUGINS:%=plugins/%/pyproject.toml)
 EDITABLE := -e . -e "plugins/cascade[piper]" $(patsubst %,-e plugins/%,$(filter-out cascade,$(PLUGINS)))
 

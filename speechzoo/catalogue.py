@@ -226,7 +226,7 @@ class Catalogue:
             spec=spec,
             package=self.plugins.owner(spec).distribution,
             parameters=parameters,
-            changed=_changed(parameters, usual, parts, roles),
+            changed=_changed(spec.parameters, parameters, usual, parts, roles),
             parts=parts,
             entry=entry,
             base_folder=base,
@@ -270,12 +270,16 @@ def _parameters(
 
 
 def _changed(
+    declared: Mapping[str, Parameter],
     parameters: Mapping[str, Value],
     usual: Mapping[str, Value],
     parts: Mapping[str, Component],
     roles: Mapping[str, str],
 ) -> dict[str, Value]:
-    changed = {key: value for key, value in parameters.items() if value != usual[key]}
+    changed = {
+        key: value for key, value in parameters.items() if value != usual[key] and declared[key].decides
+    }
+    changed |= {role: "" for role, name in roles.items() if name and role not in parts}
     for role, part in parts.items():
         if part.name != roles[role]:
             changed[role] = part.name

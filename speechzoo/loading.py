@@ -89,7 +89,9 @@ class Component:
             "adapter": self.spec.name,
             "package": self.package,
             "revision": self.revision,
-            "parameters": dict(self.parameters),
+            "parameters": {
+                name: value for name, value in self.parameters.items() if self.spec.parameters[name].decides
+            },
             "parts": {role: part.identity() for role, part in self.parts.items()},
         }
 

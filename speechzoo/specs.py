@@ -45,11 +45,14 @@ class Parameter:
         default: used when nothing is set; its type is the type a value must have.
         help: one line for ``speechzoo show``.
         choices: the values allowed, if they are few.
+        decides: it can change an answer, and so is part of a run's fingerprint; a timeout or a price
+            cannot.
     """
 
     default: str | int | float | bool
     help: str
     choices: tuple[str, ...] = ()
+    decides: bool = True
 
 
 Parameters = Mapping[str, Parameter]
@@ -91,7 +94,7 @@ ServiceKind = Literal["transcriber", "voice", "judge"]
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """A kind of speech recogniser or synthesizer that a plugin can drive; fields as in `ModelSpec`."""
+    """A kind of recogniser, synthesizer or judge that a plugin can drive; fields as in `ModelSpec`."""
 
     name: str
     kind: ServiceKind

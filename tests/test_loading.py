@@ -503,3 +503,28 @@ def test_code_of_a_checkpoint_runs_only_where_it_is_allowed() -> None:
         assert load(component, LoadOptions(trust_remote_code=True)).setup.trust_remote_code == (
             name == "runner"
         )
+
+
+def test_what_cannot_change_an_answer_is_no_part_of_its_identity() -> None:
+    """Otherwise a longer timeout, or a new price, has everything asked and paid for again."""
+    parameters = {
+        "voice": Parameter("joe", "h"),
+        "timeout": Parameter(60.0, "h", decides=False),
+    }
+    there = catalogue(specs=(*SPECS, ModelSpec("api", HERE, "s", parameters=parameters)))
+    usual, patient = there.model("api"), there.model("api", {"timeout": "600"})
+    assert patient.parameters["timeout"] == 600.0
+    assert (patient.identity(), patient.changed) == (usual.identity(), {})
+    other = there.model("api", {"voice": "amy"})
+    assert other.identity() != usual.identity()
+    assert other.changed == {"voice": "amy"}
+
+
+def test_a_part_that_is_switched_off_shows_in_the_signature() -> None:
+    """Otherwise the line in a paper runs something else."""
+    there = catalogue()
+    usual = there.model("chain")
+    assert "ear" in usual.parts
+    without = there.model("chain", {"ear": ""})
+    assert "ear" not in without.parts
+    assert without.changed == {"ear": ""}

@@ -37,7 +37,7 @@ from speechzoo.specs import Capability, Condition, JsonObject
 from speechzoo.task import Item, Task
 
 # Failures of the machine rather than of the item: a later call tries them again.
-MACHINE_FAILURES = {"model_error", "out_of_memory", "timed_out", "worker_died"}
+MACHINE_FAILURES = {"model_error", "out_of_memory", "timed_out", "unreachable", "worker_died"}
 
 NEW_OBJECTS_A_COLLECTION = 50_000
 

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from speechzoo.asks import (
     Ask,
+    DialogueAsk,
     Failure,
     MultiScoreAsk,
     ReplyAsk,
@@ -234,8 +235,15 @@ def _cost(ask: Ask) -> int:
     parts = [*parts_of(dialogue_of(ask)), *continuations_of(ask)]
     characters = sum(len(part) for part in parts if isinstance(part, str))
     seconds = sum(part.seconds for part in parts if isinstance(part, AudioClip))
-    extra = 0 if isinstance(ask, ScoreAsk | MultiScoreAsk) else ask.max_tokens
-    return max(1, characters // CHARACTERS_A_TOKEN + int(seconds * AUDIO_TOKENS_A_SECOND) + extra)
+    given = characters // CHARACTERS_A_TOKEN + int(seconds * AUDIO_TOKENS_A_SECOND)
+    return max(1, given + _reply_tokens(ask))
+
+
+def _reply_tokens(ask: Ask) -> int:
+    """The most that are written."""
+    if isinstance(ask, DialogueAsk):
+        return ask.max_tokens * len(ask.turns)
+    return ask.max_tokens if isinstance(ask, ReplyAsk) else 0
 
 
 def _prior(asks: Asks, systems: Mapping[Role, Collection[Condition]]) -> list[Work]:

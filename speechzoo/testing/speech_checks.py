@@ -183,13 +183,30 @@ def _check_replies_follow_audio(subject: ModelUnderTest) -> None:
     """Now and then replies to different clips are equal, but not to all of them."""
     clips = probes.of_one_length()
     given = _heard(subject, clips)
-    if not any(subject.differ(*two) for two in combinations(given, 2)):
+    if not _any_differ(subject, given):
+        _check_replies_follow_texts(subject)
         raise CheckError(_dropped("clips of other speech", "reply"))
     if subject.differ(given[0], subject.answer(_about(subject, probes.touched(clips[0])))):
         raise NotApplicableError(
             "a change of one sample by 1/32768 gives another reply: it is drawn by the clip's hash, "
             "which tells nothing of what was heard; check it with the likeliest tokens, or draws by the seed"
         )
+
+
+def _check_replies_follow_texts(subject: ModelUnderTest) -> None:
+    """Who replies the same to whatever it reads as well may have heard everything."""
+    if not subject.can(Capability.TEXT_IN):
+        return
+    texts = (probes.QUESTION, probes.LONG_QUESTION, probes.MIDDLE)
+    if not _any_differ(subject, subject.singly(_about(subject, text) for text in texts)):
+        raise NotApplicableError(
+            "it replies the same to all clips, and to all texts as well: its replies tell nothing of what it "
+            "was given; check it with weights whose replies differ"
+        )
+
+
+def _any_differ(subject: ModelUnderTest, given: Sequence[Given]) -> bool:
+    return any(subject.differ(*two) for two in combinations(given, 2))
 
 
 def _heard(subject: ModelUnderTest, clips: Sequence[AudioClip]) -> list[Given]:
@@ -225,7 +242,8 @@ def _distance(one: Given, other: Given) -> float:
 def _dropped(what: str, answer: str) -> str:
     return (
         f"audio dropped: with {what} in its place a clip gets the same {answer}. In a tiny model with "
-        "weights of the usual spread (0.02) audio hardly shows: draw them from N(0, 0.2), codebooks too"
+        "weights of the usual spread (0.02) audio hardly shows: draw them from N(0, 0.2), and a codec's "
+        "codes from frames that it encodes"
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,16 +24,17 @@ from speechzoo.asks import (
 )
 from speechzoo.dialogue import clips_of
 from speechzoo.errors import ItemError, SetupError
+from speechzoo.judging import Judgement
 from speechzoo.run.plan import choose_items
 from speechzoo.specs import Condition
-from speechzoo.task import Grade, Item, Metric, Task
+from speechzoo.task import Grade, Item, Metric, Task, is_judged
 from speechzoo.testing import probes
 from speechzoo.testing.findings import CheckError, NotApplicableError, Subject, check
 
 SAMPLE = 50
 """Items whose clips are read and whose answers are graded; a task may have ten thousand."""
-SPOKEN = 2
-"""The same where grading takes a speech recogniser."""
+SLOW = 2
+"""The same where grading takes a speech recogniser or a judge."""
 DRAWS = 4000
 """Random answers from which a chance level is estimated."""
 TOKENS = 5
@@ -166,7 +167,7 @@ def an_empty_reply_is_an_outcome(subject: TaskUnderTest) -> None:
     """Otherwise a model that says nothing counts as a fault of the task, or worse."""
     replies = [
         (item, condition, ask)
-        for item, condition, ask in subject.asked(subject.some)
+        for item, condition, ask in subject.asked(_graded_items(subject))
         if not score_asks(ask) and not condition.speech_out
     ]
     if not replies:
@@ -175,7 +176,7 @@ def an_empty_reply_is_an_outcome(subject: TaskUnderTest) -> None:
         empty = ReplyAnswer("")
         answer = DialogueAnswer((empty,) * len(ask.turns)) if isinstance(ask, DialogueAsk) else empty
         try:
-            subject.task.grade(item, condition, answer)
+            subject.task.grade(item, condition, _judged(subject.task, item, condition, answer))
         except ItemError:
             continue
         except Exception as error:
@@ -264,13 +265,28 @@ def _random_answer(ask: Ask, condition: Condition, draws: np.random.Generator) -
 
 def _graded(subject: TaskUnderTest, condition: Condition) -> Iterator[Grade | Failure]:
     draws = np.random.default_rng(0)
-    items = subject.some[:SPOKEN] if condition.speech_out else subject.some
+    items = subject.some[:SLOW] if condition.speech_out else _graded_items(subject)
     for item, own, ask in subject.asked(items):
         if own == condition:
+            answer = _random_answer(ask, condition, draws)
             try:
-                yield subject.task.grade(item, condition, _random_answer(ask, condition, draws))
+                yield subject.task.grade(item, condition, _judged(subject.task, item, condition, answer))
             except SetupError as error:
                 raise NotApplicableError(f"this machine cannot grade: {error}") from error
+
+
+def _graded_items(subject: TaskUnderTest) -> list[Item]:
+    return subject.some[:SLOW] if is_judged(subject.task) else subject.some
+
+
+def _judged(task: Task, item: Item, condition: Condition, answer: Answer) -> Answer:
+    """The answer as a run hands it over: with what the task's own judge says of it."""
+    if not is_judged(task) or isinstance(answer, ScoreAnswer):
+        return answer
+    told = task.judge.judge(task.to_judge(item, condition, answer))
+    no_form = Failure("judge_error", "no valid form")
+    judgements = (no_form if isinstance(one, Judgement) and one.answer is None else one for one in told)
+    return replace(answer, judgements=tuple(judgements))
 
 
 def _check_grade(metrics: Sequence[Metric], grade: Grade, condition: Condition) -> None:

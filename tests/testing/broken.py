@@ -39,6 +39,13 @@ class LengthHeard(TinyAdapter):
             return [torch.ones(len(wave) // 3200, 32) for wave in waves]
 
 
+class OneReply(TinyAdapter):
+    """Weights that say the same whatever they are given."""
+
+    def reply(self, asks):
+        return [replace(one, text="eee", clip=spoken("eee")) for one in super().reply(asks)]
+
+
 class LengthHeardAndDrawn(LengthHeard):
     """The same, and replies are drawn with a random state made of the clip's own hash."""
 

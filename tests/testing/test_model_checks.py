@@ -96,6 +96,26 @@ def test_a_broken_one_without_scores_is_caught_by_name(adapter: type[TinyAdapter
     assert list(failed) == [check], failed
 
 
+READS_TOO = TALKS | {Capability.TEXT_IN}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "outcome", "why"),
+    [
+        (TinyAdapter, "passed", ""),
+        (broken.AudioDropped, "failed", "audio dropped"),
+        (broken.LengthHeard, "failed", "audio dropped"),
+        (broken.OneReply, "not applicable", "the same to all clips, and to all texts as well"),
+    ],
+)
+def test_who_says_one_thing_to_all_may_have_heard(adapter: type[TinyAdapter], outcome: str, why: str) -> None:
+    """Otherwise weights that answer nothing are taken for a deaf adapter, or a deaf adapter for them."""
+    [hearing] = [one for one in MODEL_CHECKS if one.name == "audio is heard"]
+    [finding] = found(adapter, [hearing], READS_TOO)
+    assert finding.outcome == outcome
+    assert why in finding.why
+
+
 def test_draws_by_the_clips_hash_do_not_count_as_hearing() -> None:
     """Otherwise a deaf model that draws passes: its replies to other clips differ by chance alone."""
     [hearing] = [one for one in MODEL_CHECKS if one.name == "audio is heard"]

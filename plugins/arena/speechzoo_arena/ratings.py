@@ -80,8 +80,9 @@ class Ratings:
         Of equal ratings each has the better rank.
         """
         column = self.fit.systems.index(system)
-        value = float(rankdata(-self.fit.ratings, method="min")[column])
-        ranks = rankdata(-self.draws, method="min", axis=1, nan_policy="propagate")[:, column]
+        # Ratings that differ by rounding errors alone are equal.
+        value = float(rankdata(-self.fit.ratings.round(6), method="min")[column])
+        ranks = rankdata(-self.draws.round(6), method="min", axis=1, nan_policy="propagate")[:, column]
         told = percentiles(value, ranks, self.clusters)
         return Estimate(
             value, *(end if math.isnan(end) else float(round(end)) for end in (told.low, told.high))

@@ -13,6 +13,8 @@ from speechzoo import SpeechzooError
 from speechzoo.run.store import read_lines
 
 FILE = "votes.jsonl"
+WITHDRAWN = "withdrawn"
+"""Why a vote has no verdict that takes back what the same judge said of the same thing before."""
 
 Verdict = Literal["first", "second", "tie"]
 Kind = Literal["model", "human"]
@@ -129,6 +131,10 @@ class Vote(_Contest):
     def verdict(self) -> Verdict | None:
         return None if isinstance(self.outcome, Failed) else self.outcome
 
+    @property
+    def withdraws(self) -> bool:
+        return isinstance(self.outcome, Failed) and self.outcome.reason == WITHDRAWN
+
 
 class Battle(_Contest):
     """One result between two systems.
@@ -162,7 +168,7 @@ def read_votes(folder: Path) -> list[Vote]:
 
 
 def distinct(votes: Iterable[Vote], where: str) -> list[Vote]:
-    """Each thing judged once: a later attempt replaces a failure.
+    """Each thing judged once: a later attempt replaces a failure; what was withdrawn was never said.
 
     Args:
         votes: in order of completion.
@@ -174,6 +180,8 @@ def distinct(votes: Iterable[Vote], where: str) -> list[Vote]:
     kept: dict[tuple[str, str, str, str, int], Vote] = {}
     for vote in votes:
         before = kept.pop(vote.key, None)
+        if vote.withdraws:
+            continue
         if before is not None and before.verdict is not None:
             told = f"{vote.first} against {vote.second} on {vote.dialogue}"
             raise SpeechzooError(

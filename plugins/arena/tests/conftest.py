@@ -3,17 +3,19 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from speechzoo.plugins import discover
 from speechzoo.run.store import AppendFile
 
 from speechzoo_arena.records import FILE, Battle, Vote
 
 Made = Callable[..., Any]
+SITE = Path(__file__).parent / "site"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -77,6 +79,18 @@ def keep(tmp_path: Path) -> Callable[[str, Iterable[Vote]], Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="module")
+def players() -> Iterator[dict[str, str]]:
+    """The environment in which the players plugin is installed, in this process and in others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SITE))
+        patch.setenv("SPEECHZOO_PLUGINS", "arena,players")
+        patch.setenv("PYTHONPATH", str(SITE))
+        discover.cache_clear()
+        yield dict(os.environ)
+    discover.cache_clear()
 
 
 @pytest.fixture

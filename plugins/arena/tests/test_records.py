@@ -85,3 +85,12 @@ def test_failures_are_counted_by_reason(vote: Any) -> None:
         vote("B", "C"),
     ]
     assert failures(given) == {"judge_error": 2, "invalid_material": 1}
+
+
+def test_what_was_withdrawn_was_never_said(vote: Any, keep: Any) -> None:
+    """Otherwise a vote taken back would count, or would stop every report on the folder."""
+    back = vote("A", "B", {"reason": "withdrawn"})
+    assert read_votes(keep("gone", [vote("A", "B"), back])) == []
+    read = read_votes(keep("anew", [vote("A", "B"), back, vote("A", "B", "second"), vote("C", "B")]))
+    assert [(own.first, own.outcome) for own in read] == [("A", "second"), ("C", "first")]
+    assert failures(read) == {}

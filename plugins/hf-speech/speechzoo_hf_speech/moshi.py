@@ -42,7 +42,7 @@ class Moshi(Duplex):
         )
         self._decoding, self._seed = DRAWN if sample else LIKELIEST, setup.seed
         # Published checkpoints name caches there that transformers is about to drop.
-        loaded.model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+        loaded.model.generation_config = GenerationConfig()
         # It sets a length itself, and warns of that whenever it generates.
         logging.getLogger("transformers.generation.utils").setLevel(logging.ERROR)
 

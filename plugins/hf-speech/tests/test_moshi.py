@@ -77,6 +77,15 @@ class SeedIgnored(Moshi):
         return super().generate(user, frames, speech)
 
 
+class Hesitating(Moshi):
+    """A frame without text after each, and before a reply."""
+
+    def generate(self, user, frames, speech):
+        text, wave = super().generate(user, frames, speech)
+        pad, unk = (torch.full_like(text, token) for token in self._padding)
+        return torch.stack([pad, text, unk], dim=1).flatten(), wave
+
+
 CAUGHT = {
     Deaf: "audio is heard",
     MaskedPadding: "audio is heard",
@@ -103,8 +112,8 @@ def test_a_broken_moshi_is_caught_by_name(folder, adapter, check):
     assert finding.outcome == "failed", finding.why
 
 
-@pytest.mark.parametrize("seed", range(1, 4))
-def test_any_weights_hear(seed, tmp_path):
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_weights_of_any_seed_hear(seed, tmp_path):
     """Otherwise the check passes on weights that were searched for, and says nothing of the adapter."""
     moshi(tmp_path, seed)
     assert failed(tmp_path, Moshi, {"audio is heard"}) == []
@@ -127,10 +136,20 @@ def test_it_says_what_transformers_says(folder, model):
         )
     [reply] = model.reply([ReplyAsk((user(probes.HARBOUR),), speech=True)])
     speech = made.audio_sequences[0, 0, wave.shape[-1] :].clamp(-1, 1).numpy()
+    silent = model._lm.tokenizer.convert_tokens_to_ids(["<pad>", "<unk>"])
+    said = [token for token in made.sequences[0, frames + 1 : -1].tolist() if token not in silent]
     assert reply.clip.header.rate == 24_000
     assert reply.clip.samples() == pytest.approx(speech, abs=1e-3)
-    assert reply.text == model._lm.tokenizer.decode(made.sequences[0, frames + 1 : -1]).strip()
+    assert reply.text == model._lm.tokenizer.decode(said).strip()
     assert reply.truncated
+
+
+def test_tokens_that_say_nothing_are_no_text(folder, model):
+    """Otherwise each pause of a reply is graded as a word."""
+    ask = ReplyAsk((user(probes.HARBOUR),))
+    [usual], [hesitating] = model.reply([ask]), Hesitating(Setup("tiny moshi", folder), SECONDS).reply([ask])
+    assert usual.text
+    assert hesitating == usual
 
 
 def test_the_limit_of_text_tokens_cuts_speech_too(model):

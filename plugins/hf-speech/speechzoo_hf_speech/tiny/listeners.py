@@ -1,6 +1,7 @@
 """Tiny models that hear, read and write."""
 
 from pathlib import Path
+from typing import Any
 
 from transformers import (
     AudioFlamingo3Config,
@@ -148,6 +149,7 @@ def phi4_multimodal(folder: Path) -> None:
         "crop_size": 28,
         "image_token_id": id_of(tokenizer, "<|image|>"),
     }
+    text: dict[str, Any] = {name: size for name, size in TEXT.items() if name != "head_dim"}
     config = Phi4MultimodalConfig(
         audio_config=audio,
         vision_config=vision,
@@ -157,7 +159,7 @@ def phi4_multimodal(folder: Path) -> None:
         bos_token_id=id_of(tokenizer, "<|im_start|>"),
         eos_token_id=[id_of(tokenizer, "<|im_end|>")],
         pad_token_id=id_of(tokenizer, "<|im_end|>"),
-        **{name: size for name, size in TEXT.items() if name != "head_dim"},
+        **text,
     )
     model = Phi4MultimodalForCausalLM(config)
     norm = model.model.embed_tokens_extend.audio_embed.encoder.encoder_embedding

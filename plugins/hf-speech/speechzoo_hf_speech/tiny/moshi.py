@@ -1,15 +1,17 @@
 """A tiny Moshi, with its codec."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import MoshiConfig, MoshiForConditionalGeneration
+from torch import Tensor
+from transformers import MimiModel, MoshiConfig, MoshiForConditionalGeneration
 
 from speechzoo_hf_speech.tiny.parts import TEXT, tokenizer_of
 
 
 def moshi(folder: Path, seed: int = 0) -> None:
-    """Any seed will do: no weights are chosen."""
+    """Equal seeds give equal weights, and none is chosen."""
     tokenizer = tokenizer_of("<pad>", "<unk>")
     size, codebooks = TEXT["hidden_size"], 4
     mimi = {
@@ -47,13 +49,31 @@ def moshi(folder: Path, seed: int = 0) -> None:
         audio_encoder_config=mimi,
         depth_decoder_config=depth,
     )
-    model, draws = MoshiForConditionalGeneration(config), torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, weight in (*model.named_parameters(), *model.named_buffers()):
-            # Codebooks are made by training alone: at first all codes are one, whatever is heard.
-            if name.endswith("embed_sum"):
-                weight.copy_(torch.randn(weight.shape, generator=draws))
-            elif isinstance(weight, torch.nn.Parameter) and weight.dim() > 1:
-                weight.copy_(torch.randn(weight.shape, generator=draws) * 0.2)
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        model = MoshiForConditionalGeneration(config)
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.normal_(std=0.2)
+        _fill_codebooks(model.audio_encoder)
     for part in (model, tokenizer):
         part.save_pretrained(folder)
+
+
+def _fill_codebooks(codec: MimiModel) -> None:
+    """Makes codes of frames that it hears in noise that swells and fades, as training begins with its first batch.
+
+    Until then all codes are one; and of codes of another spread all speech would be next to the same.
+    """
+    wave = torch.randn(128, codec.config.frame_size) * torch.rand(128, 1)
+    split: Any = codec.quantizer
+    for quantizer in (split.semantic_residual_vector_quantizer, split.acoustic_residual_vector_quantizer):
+        heard: list[Tensor] = []
+        hook = quantizer.input_proj.register_forward_hook(lambda _, given, made, heard=heard: heard.append(made))
+        codec.encode(wave.reshape(1, 1, -1))
+        hook.remove()
+        [residual] = heard[0].mT
+        for layer in quantizer.layers:
+            codes = residual[torch.randperm(len(residual))[: layer.codebook.codebook_size]]
+            layer.codebook.embed_sum.copy_(codes)
+            residual = residual - codes[torch.cdist(residual, codes).argmin(1)]

@@ -46,7 +46,7 @@ def tokenizer_of(*special: str, clip: str = "") -> PreTrainedTokenizerFast:
 
 
 def id_of(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
-    return int(tokenizer.convert_tokens_to_ids(token))
+    return tokenizer.get_vocab()[token]
 
 
 def whisper() -> WhisperFeatureExtractor:

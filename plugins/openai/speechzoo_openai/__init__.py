@@ -1,0 +1,1 @@
+"""Models and a judge behind OpenAI's protocol, whoever serves them."""
