@@ -89,11 +89,13 @@ class Component:
             "adapter": self.spec.name,
             "package": self.package,
             "revision": self.revision,
-            "parameters": {
-                name: value for name, value in self.parameters.items() if self.spec.parameters[name].decides
-            },
+            "parameters": {name: value for name, value in self.parameters.items() if self._decides(name)},
             "parts": {role: part.identity() for role, part in self.parts.items()},
         }
+
+    def _decides(self, name: str) -> bool:
+        # The subset of a task is a parameter that no spec declares.
+        return name not in self.spec.parameters or self.spec.parameters[name].decides
 
     def whole(self) -> Iterator["Component"]:
         """Itself and all its parts, deep."""

@@ -164,7 +164,7 @@ def test_what_is_no_answer_becomes_a_failure(ask: Ask, answer: Answer, reason: s
 )
 def test_an_answer_passes_as_it_is(ask: Ask, answer: Answer | Failure) -> None:
     """Otherwise good answers would be lost, or the reason of a failure replaced."""
-    assert checked(ask, answer) is answer
+    assert checked(ask, answer) == answer
 
 
 def test_what_was_heard_and_said_is_known_whole_or_not_at_all() -> None:
