@@ -1,0 +1,356 @@
+"""From an arena's folder to its report: needs neither task nor judge, and of the runs only their grades."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from speechzoo import SpeechzooError, __version__
+from speechzoo.gap.wording import number
+from speechzoo.run.records import JudgementRecord, Results, usage_of
+from speechzoo.run.results import read_results
+from speechzoo.run.store import read_lines
+
+from speechzoo_arena import records
+from speechzoo_arena.agreement import PEOPLE, verdicts_of
+from speechzoo_arena.arena_file import ArenaFile, read_arena
+from speechzoo_arena.arena_findings import (
+    ArenaReport,
+    Board,
+    Cost,
+    Coverage,
+    PrintedRow,
+    PrintedTable,
+    RubricFinding,
+    ShownDialogue,
+    ShownMeeting,
+    ShownVote,
+)
+from speechzoo_arena.arena_tables import points_interval
+from speechzoo_arena.boards import boards, controls
+from speechzoo_arena.entries import DialogueRecord
+from speechzoo_arena.intervals import MOST_UNDEFINED
+from speechzoo_arena.judge_findings import JudgeFinding, Measured
+from speechzoo_arena.judges import measure_judges
+from speechzoo_arena.orders import one_order
+from speechzoo_arena.play import JUDGEMENTS
+from speechzoo_arena.published import DIMENSIONS, published_results
+from speechzoo_arena.ratings import RESAMPLES
+from speechzoo_arena.records import Failed, Verdict, Vote, distinct, failures
+from speechzoo_arena.trends import Grades, grades_of, rubrics, trends
+
+DIALOGUES = "dialogues.jsonl"
+NOT_IN_TEXT = ("paralinguistic", "ambient")
+"""Dimensions that a transcript holds next to nothing of."""
+PAPER = "2508.18240"
+SIGNIFICANT = 0.05
+MOST_DIFFERING = 1 / 2
+"""A judge whose verdicts depend on the order more often than that tells little."""
+_NOTES = (
+    "Ratings are Bradley-Terry's with ties as an outcome of their own (Davidson 1970), mean 1000, 400 points "
+    "for odds of ten to one between a win and a loss. Both orders of a battle are merged to one result, a "
+    "tie where they differ; what was judged once more counts for self-consistency alone.",
+    f"Intervals are 95 % percentile intervals over {RESAMPLES:,} resamples of clusters of dialogues. A "
+    "difference is settled if its interval lies off 0 and p, adjusted for all pairs (Holm), is below 0.05.",
+    "More battles: so many further ones between the two, each on a new dialogue, after which a lead of this "
+    "size, if it is the true one, would be found in 80 % of cases.",
+    "Elo is computed as MTalk-Bench does (K = 4, from 1000, each order by itself, in order of completion). "
+    "The same battles in another order give other ratings: it is there to stand beside published ones.",
+)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """What is left of the runs behind an arena."""
+
+    results: Mapping[str, Results]
+    notes: tuple[str, ...]
+
+
+def arena_report(folder: Path, further: Sequence[Path] = (), prior: float | None = None) -> ArenaReport:
+    """The report on an arena, finished or not.
+
+    Args:
+        folder: the arena's.
+        further: folders with more votes on the same battles, of other judges or people.
+        prior: standard deviation in points of a normal prior on ratings; None for none.
+
+    Raises:
+        StoreError: a folder is no arena, or damaged.
+        SpeechzooError: two verdicts are on one thing, or a model and a person share a name.
+    """
+    arena = read_arena(folder)
+    seed = arena.options.seed
+    dialogues = {own.id: own for own in read_lines(folder / DIALOGUES, DialogueRecord)}
+    votes, notes = _votes(arena, dialogues, folder, further)
+    raters = _raters(votes)
+    first = {name: [vote for vote in own if not vote.repeat] for name, own in raters.items()}
+    runs = _read_runs(arena, folder)
+    graded = {name: grades_of(run, arena.condition) for name, run in runs.results.items()}
+    found = tuple(boards(first, prior=prior, seed=seed))
+    judges = measure_judges(votes, seed=seed) if votes else None
+    clusters = {own.id: own.cluster for own in dialogues.values()}
+    return ArenaReport(
+        speechzoo=__version__,
+        headline=_headline(found),
+        arena=arena,
+        prior=prior,
+        warnings=tuple(_warnings(arena, dialogues, votes, found, judges)),
+        boards=found,
+        controls=tuple(controls(first, prior=prior, seed=seed)),
+        judges=judges,
+        rubrics=_rubrics(first, graded, runs, seed),
+        trends=tuple(trends(graded, clusters, seed=seed)),
+        coverage=tuple(_coverage(arena, dialogues, votes)),
+        costs=tuple(_costs(arena, folder, raters)),
+        published=_published(arena),
+        dialogues={own.id: _shown(own) for own in dialogues.values()},
+        meetings=tuple(_meetings(votes)),
+        notes=(*_NOTES, *_prior_note(prior), *arena.notes, *notes, *runs.notes),
+    )
+
+
+def _votes(
+    arena: ArenaFile, dialogues: Mapping[str, DialogueRecord], folder: Path, further: Sequence[Path]
+) -> tuple[list[Vote], list[str]]:
+    """All votes on what this arena holds, in order of completion; what is about something else is counted."""
+    systems = {system.name for system in arena.systems}
+    found: list[Vote] = []
+    notes = []
+    for place in dict.fromkeys([folder, *further]):
+        path = place / records.FILE
+        if not path.exists() and place != folder:
+            raise SpeechzooError(f"{place} holds no votes: there is no {records.FILE} in it")
+        own = list(read_lines(path, Vote))
+        fitting = [
+            vote for vote in own if {vote.first, vote.second} <= systems and vote.dialogue in dialogues
+        ]
+        if len(fitting) < len(own):
+            notes.append(f"{len(own) - len(fitting)} votes in {place} are about other systems or dialogues.")
+        found += fitting
+    found.sort(key=lambda vote: vote.created)
+    return distinct(found, ", ".join(map(str, [folder, *further]))), notes
+
+
+def _raters(votes: Sequence[Vote]) -> dict[str, list[Vote]]:
+    """Each model by itself, by name, then all people together."""
+    raters: dict[str, list[Vote]] = {
+        name: [] for name in sorted({own.judge for own in votes if own.kind == "model"})
+    }
+    for vote in votes:
+        raters.setdefault(_rater(vote), []).append(vote)
+    return raters
+
+
+def _rater(vote: Vote) -> str:
+    return vote.judge if vote.kind == "model" else PEOPLE
+
+
+def _read_runs(arena: ArenaFile, folder: Path) -> _Runs:
+    results, notes = {}, []
+    for system in arena.systems:
+        path = folder / system.folder
+        try:
+            results[system.name] = read_results(path)
+        except SpeechzooError as error:
+            notes.append(f"The run of {system.name} cannot be read, so its grades are not shown: {error}")
+    return _Runs(results, tuple(notes))
+
+
+def _headline(found: Sequence[Board]) -> str:
+    if not found:
+        return "No verdicts yet"
+    board = found[0]
+    by = f"{board.rater}, {board.battles} battles"
+    if not board.standings:
+        return f"{board.rater} decided no battle"
+    best = board.standings[0]
+    together = [row.system for row in board.standings if row.rank and row.rank.value == 1]
+    if best.rating is None:
+        return f"No finite ratings from {by}"
+    settled = sum(pair.settled for pair in board.pairs)
+    if len(together) > 1:
+        return f"{' and '.join(together)} are rated alike, by {by}"
+    spread = f" ({points_interval(best.rating)})" if best.rating.low is not None else ""
+    told = f"{best.system} is rated highest, {best.rating.value:.0f} points{spread}, by {by}"
+    return f"{told}; {settled} of {len(board.pairs)} differences are settled"
+
+
+def _warnings(
+    arena: ArenaFile,
+    dialogues: Mapping[str, DialogueRecord],
+    votes: Sequence[Vote],
+    found: Sequence[Board],
+    judges: Measured | None,
+) -> Iterator[str]:
+    groups = sorted({own.group for own in dialogues.values()} & set(NOT_IN_TEXT))
+    if groups and not arena.judge.hears:
+        yield (
+            f"{arena.judge.name} does not hear: its verdicts on {' and '.join(groups)} dialogues are from "
+            "transcripts alone."
+        )
+    kin = {own.name: sorted(set(own.parts) & set(arena.judge.parts)) for own in arena.systems}
+    if related := [f"{name} ({', '.join(shared)})" for name, shared in kin.items() if shared]:
+        yield f"{arena.judge.name} judges systems that it shares models with: {'; '.join(related)}."
+    if failed := failures(votes):
+        told = ", ".join(f"{count} {reason}" for reason, count in failed.items())
+        yield f"{sum(failed.values())} of {len(votes)} votes have no verdict: {told}."
+    for board in found:
+        if board.unrated and not board.group:
+            hint = " --prior 200 makes ratings finite, and is told with them." if board.battles else ""
+            yield f"{board.rater}: no ratings. {board.unrated[:1].upper()}{board.unrated[1:]}.{hint}"
+        elif board.undefined > MOST_UNDEFINED and not board.group:
+            share = number(board.undefined, True)
+            yield (
+                f"{board.rater}: no intervals, for {share} % of the resamples determine no finite ratings: "
+                "too few battles, or one system nearly always wins."
+            )
+    for judge in judges.judges if judges else ():
+        yield from _judge_warnings(judge)
+
+
+def _judge_warnings(judge: JudgeFinding) -> Iterator[str]:
+    lean = judge.position
+    if lean is not None and lean.p < SIGNIFICANT:
+        side = "first" if lean.difference.value > 0 else "second"
+        won = number(max(lean.share.value, 1 - lean.share.value), True)
+        yield f"{judge.judge} leans to who is heard {side}: {won} % of its verdicts with a winner."
+    differing = (judge.reversed or 0.0) + (judge.half or 0.0)
+    if differing > MOST_DIFFERING:
+        yield (
+            f"{judge.judge} contradicts itself when the order is turned round, in "
+            f"{number(differing, True)} % of {judge.both_orders} battles."
+        )
+
+
+def _rubrics(
+    raters: Mapping[str, Sequence[Vote]], graded: Mapping[str, Grades], runs: _Runs, seed: int
+) -> tuple[RubricFinding, ...]:
+    """By the runs' first metric, where higher is better."""
+    run = next(iter(runs.results.values()), None)
+    if run is None or not run.run.task.metrics or not run.run.task.metrics[0].higher_is_better:
+        return ()
+    by = run.judging.judge if run.judging else ""
+    return tuple(rubrics(raters, graded, run.run.task.metrics[0].name, by, seed=seed))
+
+
+def _coverage(
+    arena: ArenaFile, dialogues: Mapping[str, DialogueRecord], votes: Sequence[Vote]
+) -> Iterator[Coverage]:
+    judged = {
+        (name, vote.dialogue)
+        for vote in votes
+        if vote.verdict is not None
+        for name in (vote.first, vote.second)
+    }
+    for group in sorted({own.group for own in dialogues.values()}):
+        own = [dialogue for dialogue in dialogues.values() if dialogue.group == group]
+        for system in arena.systems:
+            name = system.name
+            replies = [reply for dialogue in own for reply in dialogue.replies.get(name, ())]
+            unusable = sum(name in dialogue.unusable for dialogue in own)
+            yield Coverage(
+                system=name,
+                group=group,
+                dialogues=len(own),
+                answered=unusable + sum(name in dialogue.replies for dialogue in own),
+                silent_turns=sum(reply.text is None and reply.clip is None for reply in replies),
+                unusable=unusable,
+                absent=dict(Counter(dialogue.absent[name] for dialogue in own if name in dialogue.absent)),
+                judged=sum((name, dialogue.id) in judged for dialogue in own),
+            )
+
+
+def _costs(arena: ArenaFile, folder: Path, raters: Mapping[str, Sequence[Vote]]) -> Iterator[Cost]:
+    """Of this arena's judge all that it said, of others what their votes tell."""
+    for rater, votes in raters.items():
+        if rater == PEOPLE:
+            continue
+        if rater == arena.judge.name:
+            usage = usage_of(read_lines(folder / JUDGEMENTS, JudgementRecord))
+            tokens, cost = (usage.input_tokens, usage.output_tokens), usage.cost
+        else:
+            usages = [vote.usage for vote in votes if vote.usage is not None]
+            known = [own.cost for own in usages if own.cost is not None]
+            tokens = sum(own.input_tokens for own in usages), sum(own.output_tokens for own in usages)
+            cost = sum(known) if known else None
+        yield Cost(
+            judge=rater,
+            votes=len(votes),
+            failed=failures(votes),
+            input_tokens=tokens[0],
+            output_tokens=tokens[1],
+            cost=cost,
+        )
+
+
+def _published(arena: ArenaFile) -> PrintedTable | None:
+    """Ratings printed of the same data set."""
+    if not any(PAPER in own.source for own in arena.published):
+        return None
+    printed = published_results()
+    return PrintedTable(
+        source=printed.source,
+        rows=tuple(
+            PrintedRow(
+                evaluator=evaluator,
+                system=system,
+                values=dict(zip(DIMENSIONS, printed.arena[system][evaluator], strict=True)),
+            )
+            for evaluator in printed.evaluators
+            for system in printed.systems
+        ),
+        notes=printed.notes,
+    )
+
+
+def _prior_note(prior: float | None) -> Iterator[str]:
+    if prior is not None:
+        yield (
+            "All ratings are drawn towards 1000 by a normal prior with a standard deviation of "
+            f"{prior:g} points."
+        )
+
+
+def _shown(own: DialogueRecord) -> ShownDialogue:
+    return ShownDialogue(group=own.group, turns=own.turns, replies=own.replies, unusable=own.unusable)
+
+
+def _meetings(votes: Sequence[Vote]) -> Iterator[ShownMeeting]:
+    found: dict[tuple[str, str, str], list[Vote]] = {}
+    for vote in votes:
+        found.setdefault((vote.dialogue, *vote.pair), []).append(vote)
+    for (dialogue, one, two), own in sorted(found.items()):
+        results: dict[str, Verdict] = {}
+        for rater, theirs in _raters(own).items():
+            once = [vote for vote in theirs if not vote.repeat]
+            for verdict, _ in verdicts_of(one_order(once)).values():
+                results[rater] = verdict
+        said = {_as_seen(vote, one) for vote in own if vote.verdict is not None}
+        yield ShownMeeting(
+            dialogue=dialogue,
+            one=one,
+            two=two,
+            results=results,
+            disagree=len(said) > 1,
+            votes=tuple(
+                ShownVote(
+                    rater=vote.judge,
+                    first=vote.first,
+                    second=vote.second,
+                    verdict=vote.verdict,
+                    repeat=vote.repeat,
+                    reason=vote.reason,
+                    failure=_told(vote.outcome) if isinstance(vote.outcome, Failed) else "",
+                )
+                for vote in own
+            ),
+        )
+
+
+def _as_seen(vote: Vote, one: str) -> Verdict | None:
+    return vote.verdict if vote.first == one or vote.verdict is None else records.SWAPPED[vote.verdict]
+
+
+def _told(failed: Failed) -> str:
+    return f"{failed.reason}: {failed.detail}" if failed.detail else failed.reason

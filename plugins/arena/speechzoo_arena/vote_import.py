@@ -1,0 +1,112 @@
+"""Votes that came back from a page elsewhere: what a stranger's file says is checked before it counts."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from speechzoo import SpeechzooError
+from speechzoo.run.store import AppendFile, read_lines
+
+from speechzoo_arena.records import FILE, Vote, distinct
+from speechzoo_arena.vote_ballot import Choice, make_vote
+from speechzoo_arena.vote_export import Key
+
+MAX_BYTES = 100_000_000
+
+Read = TypeVar("Read", bound=BaseModel)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Said(_Record):
+    ballot: str
+    choice: Choice
+    reason: str = Field(default="", max_length=2_000)
+    created: AwareDatetime
+
+
+class VotesFile(_Record):
+    """What a page's voter downloads."""
+
+    format: Literal["speechzoo-votes"]
+    version: Literal[1]
+    export: str
+    voter: Annotated[str, Field(min_length=1, max_length=60)]
+    votes: tuple[_Said, ...]
+
+
+def import_votes(votes: Path, key: Path, folder: Path, voter: str | None) -> int:
+    """Appends the votes of a file to a folder's; all of them, or none. Returns how many.
+
+    Args:
+        votes: as a page's voter downloaded them.
+        key: of that page.
+        folder: the caller has it locked.
+        voter: instead of the pseudonym in the file.
+
+    Raises:
+        SpeechzooError: the files are none, or of different pages, or the folder has votes of this voter on
+            one of the ballots already.
+    """
+    said, who = _read(votes, VotesFile), _read(key, Key)
+    if said.export != who.export:
+        raise SpeechzooError(f"{votes} is of the page {said.export}, {key} of the page {who.export}")
+    name = checked_name(said.voter if voter is None else voter)
+    new: dict[str, Vote] = {}
+    for own in said.votes:
+        if own.ballot not in who.ballots:
+            raise SpeechzooError(f"{votes}: {key} has no ballot {own.ballot!r}")
+        if own.ballot in new:
+            raise SpeechzooError(f"{votes}: two votes on the ballot {own.ballot!r}")
+        new[own.ballot] = _vote(who.ballots[own.ballot], name, own, own.created, key)
+    _append(list(new.values()), name, folder / FILE)
+    return len(new)
+
+
+def checked_name(name: str) -> str:
+    """A voter's pseudonym without spaces around it.
+
+    Raises:
+        SpeechzooError: it is empty, longer than 60 signs, or has signs that cannot be printed.
+    """
+    name = name.strip()
+    if not 1 <= len(name) <= 60 or not name.isprintable():
+        raise SpeechzooError(f"{name!r} is no pseudonym: 1 to 60 printable signs; choose another --name")
+    return name
+
+
+def _append(votes: list[Vote], voter: str, path: Path) -> None:
+    there = list(read_lines(path, Vote))
+    if any(own.kind == "model" and own.judge == voter for own in there):
+        raise SpeechzooError(f"{path}: {voter} is a model that judges there; choose another --name")
+    known = {own.key for own in distinct((own for own in there if own.judge == voter), str(path))}
+    if known & {own.key for own in votes}:
+        raise SpeechzooError(
+            f"{path} holds votes of {voter} on the same ballots: either this file was imported before (then "
+            "nothing is to be done), or two people chose one pseudonym (then give one another --name)"
+        )
+    file = AppendFile(path)
+    try:
+        file.append(votes)
+    finally:
+        file.close()
+
+
+def _vote(contest: dict[str, object], voter: str, own: _Said, created: datetime, key: Path) -> Vote:
+    try:
+        return make_vote(contest, voter, own.choice, own.reason.strip(), created)
+    except ValidationError as error:
+        raise SpeechzooError(f"{key} cannot be read: {error}") from error
+
+
+def _read(path: Path, kind: type[Read]) -> Read:
+    if path.stat().st_size > MAX_BYTES:
+        raise SpeechzooError(f"{path} is larger than any such file")
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        what = "a key" if kind is Key else "the votes of a page"
+        raise SpeechzooError(f"{path} is not {what}: {error}") from error
