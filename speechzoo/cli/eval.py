@@ -1,14 +1,10 @@
 """speechzoo eval"""
 
-import contextlib
 import math
-import os
 import shutil
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 import click
 from click.core import ParameterSource
@@ -26,11 +22,10 @@ from speechzoo.cli.load_options import load_options
 from speechzoo.cli.options import registry_option
 from speechzoo.cli.progress import progress_display
 from speechzoo.cli.report import write_curve, write_files, write_reports
+from speechzoo.cli.resumable import resumable
 from speechzoo.cli.wanted import DTYPES, Wanted, dtype_of, find, from_signature, read_conditions
 from speechzoo.errors import (
     EXIT_ENVIRONMENT,
-    EXIT_INTERRUPTED,
-    EXIT_TERMINATED,
     EXIT_TOO_MANY_INVALID,
     SetupError,
     StoreError,
@@ -39,10 +34,6 @@ from speechzoo.gap import Report
 from speechzoo.run.evaluate import evaluate
 from speechzoo.run.request import Request
 from speechzoo.run.signature import parse_settings
-
-
-class Terminated(BaseException):
-    """SIGTERM: leave now; what is on disk is safe."""
 
 
 def _checked_max_errors(_context: click.Context, _option: click.Parameter, text: str) -> str:
@@ -203,7 +194,7 @@ def command(
     wanted = replace(wanted, data=data, transcriber=transcriber)
     if _is_default(context, "device"):
         device = wanted.signature.get("device", device)
-    with _resumable():
+    with resumable("run"):
         catalogue = open_catalogue(registries)
 
         def request(one: Wanted, folder: Path | None) -> Request:
@@ -264,20 +255,6 @@ def _refuse_what_excludes_each_other(context: click.Context) -> None:
         raise click.UsageError("--step is about --checkpoints, which is not given")
     if "checkpoints" in given and "@" in (context.params["model"] or ""):
         raise click.UsageError("with --checkpoints, --model names the adapter alone, without @FOLDER")
-
-
-@contextlib.contextmanager
-def _resumable() -> Iterator[None]:
-    """Whatever is being done, a signal leaves with the exit code of a run that can be taken up again."""
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    except KeyboardInterrupt:
-        _leave("interrupted", EXIT_INTERRUPTED)
-    except Terminated:
-        _leave("terminated", EXIT_TERMINATED)
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run_one(request: Request, catalogue: Catalogue, max_errors: str) -> None:
@@ -350,13 +327,3 @@ def _allowed(report: Report, max_errors: str) -> bool:
         return True
     click.echo(f"{invalid} of {planned} answers are invalid, allowed are {max_errors}", err=True)
     return False
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
-
-
-def _leave(how: str, code: int) -> None:
-    click.echo(f"{how}: what is finished is safe; the same command takes the run up again", err=True)
-    # A second signal during the interpreter's own clean-up must not change the exit code.
-    os._exit(code)

@@ -1,33 +1,32 @@
 """The clips that a page carries: each once, up to a limit."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from speechzoo.audio import AudioClip, to_flac
 from speechzoo.errors import ItemError
-from speechzoo.gap.findings import ItemRow, Report
+from speechzoo.gap.findings import Report
 
 MAX_BYTES = 24_000_000
 # Enough for speech. A lossy encoder would make the page a fifth of the size, and take minutes over it.
 RATE = 16_000
 
 
-def embedded(report: Report, folder: Path, limit: int = MAX_BYTES) -> dict[str, object]:
+def embedded(paths: Iterable[str], folder: Path, limit: int = MAX_BYTES) -> dict[str, object]:
     """Clips for a page: ``files`` maps each path to an index in ``clips`` or to why there is none.
 
-    Items with the largest gaps come first; once the limit is reached no further clip is read.
-
     Args:
-        report: whose clips.
-        folder: the run's, which relative paths are relative to.
+        paths: of the clips, those first that a reader would miss most: once the limit is reached no further
+            clip is read.
+        folder: which relative paths are relative to.
         limit: bytes of audio in all.
     """
     files: dict[str, int | str] = {}
     clips: list[str] = []
     places: dict[str, int] = {}
     left = limit
-    for path in _paths(report):
+    for path in dict.fromkeys(paths):
         if left <= 0:
             files[path] = f"audio not embedded: {path}"
             continue
@@ -47,21 +46,13 @@ def embedded(report: Report, folder: Path, limit: int = MAX_BYTES) -> dict[str, 
     return {"files": files, "clips": clips}
 
 
-def _paths(report: Report) -> Iterator[str]:
-    """Every clip's path once, those of the items with the largest gaps first."""
-    told: set[str] = set()
+def paths_of(report: Report) -> Iterator[str]:
+    """Of every clip in a report, those of the items with the largest gaps first."""
     for row in sorted(report.items, key=lambda row: -abs(row.gap or 0.0)):
-        for path in _paths_of(row):
-            if path not in told:
-                told.add(path)
-                yield path
-
-
-def _paths_of(row: ItemRow) -> Iterator[str]:
-    for ask in row.asks.values():
-        yield from ask.clips
-    for cell in row.cells.values():
-        yield from cell.clips
+        for ask in row.asks.values():
+            yield from ask.clips
+        for cell in row.cells.values():
+            yield from cell.clips
 
 
 def _playable(clip: AudioClip) -> tuple[str, bytes]:

@@ -15,11 +15,10 @@ from markupsafe import Markup
 from speechzoo.gap.findings import ItemRow, Report
 from speechzoo.gap.wording import FLIP_NOTE
 from speechzoo.report import plots
-from speechzoo.report.audio_store import embedded
-from speechzoo.report.page import asset, environment, policy
+from speechzoo.report.audio_store import embedded, paths_of
+from speechzoo.report.page import asset, environment, inert_json, policy
 
 MAX_ROWS = 5_000
-_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 
 def render(report: Report, folder: Path) -> str:
@@ -43,8 +42,8 @@ def render(report: Report, folder: Path) -> str:
         loss_scale=plots.loss_scale(report, 6, 154),
         settings=list(_flat(report.run.model_dump(mode="json", exclude={"notes", "signature"}))),
         rows=len(shown.items),
-        data=_inert(_script_data(shown)),
-        audio=_inert(json.dumps(embedded(shown, folder))),
+        data=inert_json(_script_data(shown)),
+        audio=inert_json(json.dumps(embedded(paths_of(shown), folder))),
     )
 
 
@@ -66,11 +65,6 @@ def _script_data(report: Report) -> str:
     }
     items = report.model_dump_json(include={"items"}, exclude_defaults=True)
     return f'{{"head": {json.dumps(head)}, "body": {items}}}'
-
-
-def _inert(text: str) -> Markup:
-    """JSON that no parser of HTML finds an element's end in; equal to the original once parsed."""
-    return Markup(text.translate(_ESCAPES))
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

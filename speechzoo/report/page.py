@@ -12,6 +12,8 @@ from speechzoo.gap.wording import interval, number, p_value
 # Marks that turn the direction of what follows would turn numbers behind a name, too.
 _TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
 
+_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
+
 
 def environment() -> Environment:
     """Of the templates; whatever they print is escaped."""
@@ -30,6 +32,11 @@ def environment() -> Environment:
 def _straight(value: object) -> object:
     foreign = isinstance(value, str) and not isinstance(value, Markup)
     return str(value).translate(_TURNING) if foreign else value
+
+
+def inert_json(text: str) -> Markup:
+    """JSON that no parser of HTML finds an element's end in; equal to the original once parsed."""
+    return Markup(text.translate(_ESCAPES))
 
 
 def asset(name: str) -> str:

@@ -338,7 +338,7 @@ def test_clips_are_embedded_once_and_missing_ones_said(report: Report, folder: P
     kept = lost.read_bytes()
     lost.unlink()
     try:
-        found = audio_store.embedded(report, folder)
+        found = audio_store.embedded(audio_store.paths_of(report), folder)
     finally:
         lost.write_bytes(kept)
     files, clips = found["files"], found["clips"]
@@ -351,7 +351,7 @@ def test_clips_are_embedded_once_and_missing_ones_said(report: Report, folder: P
 
 
 def test_the_audio_budget_is_spent_on_the_largest_gaps(report: Report, folder: Path) -> None:
-    files = audio_store.embedded(report, folder, limit=12_000)["files"]
+    files = audio_store.embedded(audio_store.paths_of(report), folder, limit=12_000)["files"]
     assert isinstance(files, dict)
     embedded = {path for path, place in files.items() if isinstance(place, int)}
     assert 0 < len(embedded) < len(files)
@@ -367,7 +367,7 @@ def test_relative_paths_are_the_runs_and_clips_are_told_apart(tmp_path: Path) ->
     spoken = dict([put(key, ReplyAnswer("x", AudioClip.from_bytes(two.encoded())), Grade({"accuracy": 1.0}))])
     (tmp_path / "run" / "audio" / "400.flac").rename(tmp_path / "run" / "audio" / f"{two.digest}.flac")
     asked = [_asking(item(name), clip) for name, clip in (("a", "audio/300.flac"), ("b", str(one.data)))]
-    found = audio_store.embedded(degradation(results(asked, spoken)), tmp_path / "run")
+    found = audio_store.embedded(audio_store.paths_of(degradation(results(asked, spoken))), tmp_path / "run")
     files, clips = found["files"], found["clips"]
     assert isinstance(files, dict)
     assert isinstance(clips, list)

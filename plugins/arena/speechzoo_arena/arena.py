@@ -10,6 +10,7 @@ from speechzoo.catalogue import open_catalogue
 from speechzoo.cli.load_options import load_options
 from speechzoo.cli.options import registry_option
 from speechzoo.cli.progress import progress_display
+from speechzoo.cli.resumable import resumable
 from speechzoo.cli.wanted import DTYPES
 from speechzoo.run.files import write_whole
 from speechzoo.setup import LoadOptions
@@ -20,7 +21,6 @@ from speechzoo_arena.arena_report import arena_report
 from speechzoo_arena.arena_tables import print_arena
 from speechzoo_arena.assemble import Wanted, play_contest
 from speechzoo_arena.contest import read_contest
-from speechzoo_arena.resumable import resumable
 
 folder_path = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -158,7 +158,7 @@ def command(
         max_cost=max_judge_cost,
         out=out,
     )
-    with resumable():
+    with resumable("arena"):
         catalogue = open_catalogue(registries)
         contest = read_contest(folders, Condition(condition) if condition else None)
         with progress_display() as progress:

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from jinja2 import PackageLoader
 from markupsafe import Markup
-from speechzoo.report.page import asset, environment, policy
+from speechzoo.report.audio_store import embedded
+from speechzoo.report.page import asset, environment, inert_json, policy
 from speechzoo.report.plots import Scale
 
-from speechzoo_arena.arena_audio import embedded
+from speechzoo_arena.arena_audio import paths_of
 from speechzoo_arena.arena_findings import ArenaReport, Board, TrendFinding, WinRateFinding
 from speechzoo_arena.arena_tables import points, points_interval, ranks
 from speechzoo_arena.judge_tables import named
 from speechzoo_arena.published import DIMENSIONS
 
-_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 _NARROWEST = 50.0
 _LEFT, _RIGHT = 6, 174
 _SHARE = Scale(0, 1, _LEFT, _RIGHT)
@@ -50,18 +50,13 @@ def render(report: ArenaReport, folder: Path) -> str:
         wins=_wins,
         by_quantity=_by_quantity(report.trends),
         dimensions=DIMENSIONS,
-        data=_inert(report.model_dump_json(include={"dialogues", "meetings"})),
-        audio=_inert(json.dumps(embedded(report, folder))),
+        data=inert_json(report.model_dump_json(include={"dialogues", "meetings"})),
+        audio=inert_json(json.dumps(embedded(paths_of(report), folder))),
     )
 
 
 def _asset(name: str) -> str:
     return files("speechzoo_arena").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _inert(text: str) -> Markup:
-    """JSON that no parser of HTML finds an element's end in; equal to the original once parsed."""
-    return Markup(text.translate(_ESCAPES))
 
 
 def _rating_scale(report: ArenaReport) -> Scale:

@@ -7,11 +7,9 @@ from typing import Any
 
 from jinja2 import PackageLoader
 from markupsafe import Markup
-from speechzoo.report.page import environment, policy
+from speechzoo.report.page import environment, inert_json, policy
 
 from speechzoo_arena.vote_guide import RULE
-
-_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 
 def render(data: Mapping[str, Any], *, served: bool) -> str:
@@ -32,7 +30,7 @@ def render(data: Mapping[str, Any], *, served: bool) -> str:
         served=served,
         free=bool(data["free"]),
         # JSON in which no parser of HTML finds an element's end; equal to the original once parsed.
-        data=Markup(json.dumps(data).translate(_ESCAPES)),
+        data=inert_json(json.dumps(data)),
     )
 
 

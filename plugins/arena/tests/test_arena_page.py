@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from plugins.arena.tests.players import arena_of, run_of
 from rich.console import Console
-from speechzoo.report.audio_store import MAX_BYTES
+from speechzoo.report.audio_store import MAX_BYTES, embedded
 
-from speechzoo_arena.arena_audio import embedded
+from speechzoo_arena.arena_audio import paths_of
 from speechzoo_arena.arena_file import ArenaFile
 from speechzoo_arena.arena_findings import ArenaReport
 from speechzoo_arena.arena_page import render
@@ -165,7 +165,7 @@ def test_each_clip_is_embedded_once_and_a_missing_one_is_said(report: ArenaRepor
     kept = lost.read_bytes()
     lost.unlink()
     try:
-        found = embedded(report, folder)
+        found = embedded(paths_of(report), folder)
     finally:
         lost.write_bytes(kept)
     files, clips = found["files"], found["clips"]
@@ -180,8 +180,8 @@ def test_the_audio_budget_goes_to_disputed_battles(report: ArenaReport, folder: 
     """Otherwise a reader could not listen to just those battles that verdicts differ on."""
     disputed = {own.dialogue for own in report.meetings if own.disagree}
     assert 0 < len(disputed) < 8
-    size = len(base64.b64decode(embedded(report, folder, MAX_BYTES)["clips"][0].partition(",")[2]))  # type: ignore[index]
-    files = embedded(report, folder, limit=round(2.5 * size))["files"]
+    size = len(base64.b64decode(embedded(paths_of(report), folder, MAX_BYTES)["clips"][0].partition(",")[2]))  # type: ignore[index]
+    files = embedded(paths_of(report), folder, limit=round(2.5 * size))["files"]
     assert isinstance(files, dict)
     kept = {path for path, place in files.items() if isinstance(place, int)}
     first = next(own for own in report.meetings if own.disagree)

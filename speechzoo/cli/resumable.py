@@ -1,4 +1,4 @@
-"""A signal leaves with the exit code of what can be taken up again, as in ``speechzoo eval``."""
+"""Leaving by a signal, with the exit code of what can be taken up again."""
 
 import contextlib
 import os
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 import click
+
 from speechzoo.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
 
 
@@ -15,15 +16,15 @@ class _TerminatedError(BaseException):
 
 
 @contextlib.contextmanager
-def resumable() -> Iterator[None]:
-    """While something is being done whose every step is on disk."""
+def resumable(what: str) -> Iterator[None]:
+    """While something is done whose every step is on disk, such as ``run``."""
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
     except KeyboardInterrupt:
-        _leave("interrupted", EXIT_INTERRUPTED)
+        _leave("interrupted", what, EXIT_INTERRUPTED)
     except _TerminatedError:
-        _leave("terminated", EXIT_TERMINATED)
+        _leave("terminated", what, EXIT_TERMINATED)
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -32,7 +33,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
     raise _TerminatedError
 
 
-def _leave(how: str, code: int) -> None:
-    click.echo(f"{how}: what is finished is safe; the same command takes the arena up again", err=True)
+def _leave(how: str, what: str, code: int) -> None:
+    click.echo(f"{how}: what is finished is safe; the same command takes the {what} up again", err=True)
     # A second signal during the interpreter's own clean-up must not change the exit code.
     os._exit(code)
