@@ -4,6 +4,8 @@ import json
 import shutil
 
 import pytest
+import torch
+from speechzoo_hf_speech.tiny import BUILDERS
 
 from speechzoo import Capability, Condition, ReplyAsk, ScoreAnswer, loading, testing, user
 from speechzoo.asks import score_asks
@@ -34,6 +36,15 @@ def plugin_under_test():
 def test_the_model_conforms(adapter, model_check):
     """Otherwise numbers of this model are not comparable with those of others."""
     model_check()
+
+
+def test_tiny_weights_do_not_depend_on_what_was_drawn_before(adapter, folder, tmp_path):
+    """Otherwise a test passes or fails by the tests that ran before it."""
+    torch.rand(1)
+    BUILDERS[adapter](tmp_path)
+    files = [file.relative_to(folder) for file in folder.rglob("*.safetensors")]
+    assert files
+    assert [file for file in files if (folder / file).read_bytes() != (tmp_path / file).read_bytes()] == []
 
 
 def test_the_plugin_conforms(plugin_check):

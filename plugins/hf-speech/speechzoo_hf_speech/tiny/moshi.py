@@ -61,7 +61,7 @@ def moshi(folder: Path, seed: int = 0) -> None:
 
 
 def _fill_codebooks(codec: MimiModel) -> None:
-    """Makes codes of frames that it hears in noise that swells and fades, as training begins with its first batch.
+    """Makes codes of frames of noise that swells and fades, as training begins with those of its first batch.
 
     Until then all codes are one; and of codes of another spread all speech would be next to the same.
     """
@@ -69,7 +69,7 @@ def _fill_codebooks(codec: MimiModel) -> None:
     split: Any = codec.quantizer
     for quantizer in (split.semantic_residual_vector_quantizer, split.acoustic_residual_vector_quantizer):
         heard: list[Tensor] = []
-        hook = quantizer.input_proj.register_forward_hook(lambda _, given, made, heard=heard: heard.append(made))
+        hook = quantizer.input_proj.register_forward_hook(lambda *call, heard=heard: heard.append(call[-1]))
         codec.encode(wave.reshape(1, 1, -1))
         hook.remove()
         [residual] = heard[0].mT
