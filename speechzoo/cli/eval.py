@@ -46,10 +46,10 @@ def _checked_max_errors(_context: click.Context, _option: click.Parameter, text:
     return text
 
 
-def _checked_seconds(_context: click.Context, _option: click.Parameter, seconds: float) -> float:
-    if not math.isfinite(seconds):
-        raise click.BadParameter(f"{seconds} is no number of seconds")
-    return seconds
+def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no limit")
+    return value
 
 
 @click.command("eval")
@@ -116,14 +116,15 @@ def _checked_seconds(_context: click.Context, _option: click.Parameter, seconds:
     default=600.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    callback=_checked_seconds,
+    callback=_finite,
     help="Seconds before a batch is taken for hung.",
 )
 @click.option(
     "--max-judge-cost",
     type=click.FloatRange(min=0, min_open=True),
     metavar="USD",
-    help="Most that the judge of a task may cost in this run's folder; what is over stays ungraded.",
+    callback=_finite,
+    help="Stop judging once it has cost so much in this run's folder; what is over stays ungraded.",
 )
 @click.option("--fresh", is_flag=True, help="Ask everything again, even if answers lie in the folder.")
 @click.option("--online", is_flag=True, help="Fetch what is missing first.")

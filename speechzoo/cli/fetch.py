@@ -17,7 +17,7 @@ from speechzoo.loading import fetch
 def command(names: tuple[str, ...], data: str | None, registries: tuple[Path, ...]) -> None:
     """Downloads, checks and prepares the files of models, services and tasks, parts included.
 
-    This, 'pin' and 'eval --online' are the only commands that use the network. What is there already is
+    This, 'pin', 'eval --online' and models or judges behind a server use the network. What is there is
     left alone.
 
     \b

@@ -80,7 +80,9 @@ class Sample:
         """Items are right or wrong, weigh the same and share nothing: counts of them say everything."""
         arms = [self.names.index(name) for name in names]
         values, weights = self.values[arms], self.weights[arms]
-        equal = self.independent and bool((weights == weights[0, 0]).all())
+        # A number of seconds that happens to be 0 or 1 everywhere is no count of successes.
+        right_or_wrong = (self.metric.low, self.metric.high) == (0.0, 1.0)
+        equal = right_or_wrong and self.independent and bool((weights == weights[0, 0]).all())
         return equal and bool(((values == 0) | (values == 1)).all())
 
     def estimate(self, name: str) -> Estimate:

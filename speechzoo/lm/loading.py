@@ -130,6 +130,6 @@ def _refusal_explained(setup: Setup, folder: Path) -> Iterator[None]:
         if "trust_remote_code" not in str(error):
             raise
         raise SetupError(
-            f"{setup.name}: to load {folder}, Python code in it has to run, with all your rights: "
-            "look at the code first, then allow it with --trust-remote-code"
+            f"{setup.name}: to load {folder}, Python code in it would have to run, and this adapter runs no "
+            "code of a checkpoint; that takes an adapter made for it (remote_code in its spec)"
         ) from error

@@ -34,7 +34,7 @@ from speechzoo.run.results import valid_answers
 from speechzoo.run.store import Store, read_run
 from speechzoo.setup import LoadOptions
 from speechzoo.specs import Capability, Condition, JsonObject
-from speechzoo.task import Item, Task
+from speechzoo.task import Item, Task, is_judged
 
 # Failures of the machine rather than of the item: a later call tries them again.
 MACHINE_FAILURES = {"model_error", "out_of_memory", "timed_out", "unreachable", "worker_died"}
@@ -78,6 +78,7 @@ def evaluate(
         device=request.device, seed=request.seed, trust_remote_code=request.trust_remote_code
     )
     task = cast(Task, load(request.task, of_task))
+    _refuse_no_judge(request, task)
     items = choose_items(_items(request, task), request.limit, request.seed)
     asks, systems, refusals = _asks(request, task, items)
     # Without a context there is no audio to score under.
@@ -110,14 +111,22 @@ def evaluate(
         if request.transcriber is not None:
             store.write_transcripts(listen(request.transcriber, request.device, plan, progress))
         answers = valid_answers(planned, store.answers())
-        ceiling = request.max_judge_cost
-        grade_answers(store, task, run.task.identity, plan, answers, progress, ceiling)
+        ceiling, fresh = request.max_judge_cost, request.fresh
+        grade_answers(store, task, run.task.identity, plan, answers, progress, ceiling, fresh)
     return folder
 
 
 def _refuse_no_transcriber(component: Component | None) -> None:
     if component is not None and component.sort != "transcriber":
         raise SpeechzooError(f"{component.name} is a {component.sort}, it has to be a transcriber")
+
+
+def _refuse_no_judge(request: Request, task: Task) -> None:
+    name = request.task.name
+    if is_judged(task) and "judge" not in request.task.parts:
+        raise SpeechzooError(f"{name} has no judge: name one with --set judge=NAME (speechzoo list services)")
+    if request.max_judge_cost is not None and not is_judged(task):
+        raise SpeechzooError(f"--max-judge-cost: no judge is asked for {name}")
 
 
 def _items(request: Request, task: Task) -> list[Item]:

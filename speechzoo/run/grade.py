@@ -5,7 +5,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -50,6 +50,7 @@ def grade_answers(
     answers: Mapping[Key, AnswerRecord],
     progress: Progress,
     max_judge_cost: float | None = None,
+    fresh: bool = False,
 ) -> None:
     """Grades every answer of the plan that has no grade on the same basis yet.
 
@@ -61,16 +62,22 @@ def grade_answers(
         answers: the valid ones.
         progress: is told how far it is.
         max_judge_cost: in US dollars, of all a judge says in this run; None sets no ceiling.
+        fresh: ask the judge again for whatever it said before.
     """
     bases = {
         key: grade_basis(record, prior_of(key, answers), task_identity, task.version)
         for key, record in answers.items()
     }
-    there = {(grade.key, grade.basis) for grade in store.grades() if grade.failure not in JUDGE_FAILURES}
+    there = {
+        (grade.key, grade.basis)
+        for grade in store.grades()
+        if grade.failure not in JUDGE_FAILURES and not (fresh and is_judged(task))
+    }
     works = [work for work in plan.works if work.key in answers]
     todo = [work for work in works if (work.key, bases[work.key]) not in there]
     progress.stage("grading", len(works), len(works) - len(todo))
-    with _judgements(store, task, task_identity, max_judge_cost) if todo else nullcontext() as judgements:
+    judging = _judgements(store, task, task_identity, max_judge_cost, fresh) if todo else nullcontext()
+    with judging as judgements:
         graded = (
             _graded(task, plan, work, answer, bases[work.key])
             for batch in _neighbours(todo, ANSWERS_JUDGED_TOGETHER if judgements else 1)
@@ -81,14 +88,19 @@ def grade_answers(
             progress.advance(len(records))
 
 
+@contextmanager
 def _judgements(
-    store: Store, task: Task, task_identity: JsonObject, max_cost: float | None
-) -> AbstractContextManager[JudgementFile | None]:
+    store: Store, task: Task, task_identity: JsonObject, max_cost: float | None, fresh: bool
+) -> Iterator[JudgementFile | None]:
     if not is_judged(task):
-        return nullcontext()
-    return JudgementFile(
-        store.folder / "judgements.jsonl", task.judge, task_identity["parts"]["judge"], max_cost
-    )
+        yield None
+        return
+    path, judge = store.folder / "judgements.jsonl", task.judge
+    try:
+        with JudgementFile(path, judge, task_identity["parts"]["judge"], max_cost, fresh) as file:
+            yield file
+    finally:
+        judge.close()
 
 
 def _neighbours(works: Sequence[Work], size: int) -> Iterator[Sequence[Work]]:

@@ -98,12 +98,14 @@ class JudgementRecord(_Record):
 
     Attributes:
         basis: digest of the judge and of all it was asked.
+        judge: digest of the judge alone, whose name may stand for another later.
         answer: the form, or None if what it said is none.
         raw: what it said.
         input_tokens: that it read and heard, and so on: see `Usage`.
     """
 
     basis: str
+    judge: str
     answer: dict[str, Any] | None
     raw: str
     input_tokens: int = 0
@@ -116,13 +118,13 @@ class JudgementRecord(_Record):
 
 
 def usage_of(records: Iterable[JudgementRecord]) -> Usage:
-    """Of all of them together; its cost is None if no record tells one."""
+    """Of all of them together; its cost is None if that of any is unknown."""
     usages = [record.usage for record in records]
     costs = [usage.cost for usage in usages if usage.cost is not None]
     return Usage(
         input_tokens=sum(usage.input_tokens for usage in usages),
         output_tokens=sum(usage.output_tokens for usage in usages),
-        cost=sum(costs) if costs else None,
+        cost=sum(costs) if len(costs) == len(usages) else None,
     )
 
 

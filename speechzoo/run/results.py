@@ -8,6 +8,7 @@ from pathlib import Path
 from speechzoo.asks import Failure, is_truncated
 from speechzoo.errors import StoreError
 from speechzoo.run.grade import grade_basis, prior_of
+from speechzoo.run.judge import judge_digest
 from speechzoo.run.records import (
     AnswerRecord,
     GradeRecord,
@@ -88,7 +89,8 @@ def _judging(folder: Path, run: RunFile) -> Judging | None:
     judge = run.task.identity.get("parts", {}).get("judge")
     if judge is None:
         return None
-    records = list(read_lines(folder / "judgements.jsonl", JudgementRecord))
+    own = judge_digest(judge)
+    records = [r for r in read_lines(folder / "judgements.jsonl", JudgementRecord) if r.judge == own]
     invalid = sum(record.answer is None for record in records)
     return Judging(judge["name"], len(records), invalid, usage_of(records))
 

@@ -196,7 +196,7 @@ def test_code_of_a_checkpoint_runs_only_where_it_is_trusted(folder, tiny, tmp_pa
     (own / "config.json").write_text(json.dumps({**config, "model_type": "own", "auto_map": code}))
     (own / "modelling.py").write_text(MODELLING.format(trace=str(trace)))
     setup = Setup("own", own)
-    with pytest.raises(SetupError, match=r"own: .*Python code in it has to run.*--trust-remote-code"):
+    with pytest.raises(SetupError, match=r"own: .*Python code in it would have to run.*remote_code"):
         lm.CausalLM.load(setup)
     assert not trace.exists()
     loaded = lm.CausalLM.load(replace(setup, trust_remote_code=True, attention="eager"))

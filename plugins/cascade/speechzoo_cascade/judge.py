@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from speechzoo import (
     Failure,
+    ItemError,
     JudgeAsk,
     Judgement,
     Model,
@@ -17,7 +18,9 @@ from speechzoo import (
     user,
 )
 from speechzoo.dialogue import Part
-from speechzoo.judging import RULE_OF_QUOTES, read_form
+from speechzoo.judging import RULE_OF_QUOTES, Usage, read_form
+
+_FREE = Usage(cost=0.0)
 
 Field = tuple[str, ...]
 """A field of a form by the names that lead to it."""
@@ -84,7 +87,13 @@ def _material(ask: JudgeAsk) -> list[Part]:
 
 def _fields_of(ask: JudgeAsk) -> dict[Field, list[Any]]:
     schema = ask.form.model_json_schema()
-    return dict(_fields(schema, schema.get("$defs", {})))
+    fields = dict(_fields(schema, schema.get("$defs", {})))
+    if endless := [".".join(field) for field, values in fields.items() if not values]:
+        raise ItemError(
+            "cannot_choose",
+            f"the form's {', '.join(endless)} can have any value: let it be written (judge.answers=written)",
+        )
+    return fields
 
 
 def _fields(
@@ -92,19 +101,21 @@ def _fields(
 ) -> Iterator[tuple[Field, list[Any]]]:
     """The fields of a JSON Schema with the values to choose from: of a text only the empty one.
 
-    Of alternatives the first that can be chosen counts; a number is left out.
+    Of alternatives the first that can be chosen counts; a number has nothing to choose from.
     """
     if "$ref" in schema:
         yield from _fields(shared[schema["$ref"].rpartition("/")[2]], shared, field)
     elif "anyOf" in schema:
-        alternatives = (list(_fields(one, shared, field)) for one in schema["anyOf"])
-        yield from next(filter(None, alternatives), [])
+        alternatives = [list(_fields(one, shared, field)) for one in schema["anyOf"]]
+        yield from next((own for own in alternatives if all(values for _, values in own)), alternatives[0])
     elif "enum" in schema or "const" in schema:
         yield field, schema.get("enum", [schema.get("const")])
     elif schema.get("type") == "boolean":
         yield field, [True, False]
     elif schema.get("type") == "string":
         yield field, [""]
+    elif "properties" not in schema:
+        yield field, []
     else:
         for name, inner in schema.get("properties", {}).items():
             yield from _fields(inner, shared, (*field, name))
@@ -148,6 +159,6 @@ def _read(ask: JudgeAsk, answer: ReplyAnswer | Failure) -> Judgement | Failure:
 
 def _checked(ask: JudgeAsk, raw: str) -> Judgement:
     try:
-        return Judgement(read_form(raw, ask.form), raw)
+        return Judgement(read_form(raw, ask.form), raw, _FREE)
     except ValueError:
-        return Judgement(None, raw)
+        return Judgement(None, raw, _FREE)
