@@ -93,8 +93,8 @@ class Echo:
         pass
 
 
-def test_a_dialogue_carries_its_own_replies_and_fails_alone() -> None:
-    """Otherwise: the second turn is answered without the first, or with another dialogue's."""
+def test_a_dialogue_carries_its_own_replies_and_a_turn_fails_alone() -> None:
+    """Otherwise: the second turn is answered without the first, with another dialogue's, or not at all."""
     found = answer_batch(
         Echo(),
         [
@@ -106,7 +106,10 @@ def test_a_dialogue_carries_its_own_replies_and_fails_alone() -> None:
     first, second, third = found
     assert isinstance(first, DialogueAnswer) and isinstance(third, DialogueAnswer)
     assert first.replies[1].text == "u:hello/a:u:hello/u:again"
-    assert isinstance(second, Failure) and second.reason == "refused" and "turn 2" in second.detail
+    assert isinstance(second, DialogueAnswer)
+    failed, after = second.replies[1:]
+    assert isinstance(failed, Failure) and failed.reason == "refused"
+    assert after.text == "u:fine/a:u:fine/u:bad/a:/u:never"
     assert third.replies[0].text == "u:short"
 
 

@@ -121,6 +121,7 @@ def test_the_plugin_conforms(plugin_check: Callable[[], None]) -> None:
     plugin_check()
 
 
+@pytest.mark.slow
 @pytest.mark.stack
 def test_the_embedded_stack_answers_and_judges(tmp_path: Path) -> None:
     """Otherwise the protocol works only with keys and a network."""
