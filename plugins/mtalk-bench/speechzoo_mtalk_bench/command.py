@@ -32,6 +32,12 @@ UNKNOWN = "unknown"
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="An option of the task. Repeat.")
 @click.option("--device", default="cpu", show_default=True, help="Where a judge of one's own computes.")
 @click.option(
+    "--max-judge-cost",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="USD",
+    help="Most that the judge may cost in each system's folder; what is over stays ungraded.",
+)
+@click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="A folder for the runs."
 )
 @registry_option
@@ -41,6 +47,7 @@ def command(
     name: str,
     settings: tuple[str, ...],
     device: str,
+    max_judge_cost: float | None,
     out: Path,
     registries: tuple[Path, ...],
 ) -> None:
@@ -80,6 +87,7 @@ def command(
             device=device,
             dtype=UNKNOWN,
             out=folder,
+            max_judge_cost=max_judge_cost,
             notes=notes,
         )
         executor = ImportedReplies(own)

@@ -51,14 +51,11 @@ def command(
     if not isinstance(task, MTalkBench):
         raise SpeechzooError(f"{name} is no task of MTalk-Bench: choose mtalk-bench or mtalk-mini")
     systems: dict[str, Answers] = {}
-    for folder in runs:
-        results = read_results(folder)
-        system = str(results.run.systems["model"].identity["name"])
-        if system in systems:
-            raise SpeechzooError(f"{folder} is a second run of {system}")
+    found = [read_results(folder) for folder in runs]
+    for system, results in zip(_names(found), found, strict=True):
         systems[system] = _answers(results)
         if not systems[system]:
-            raise SpeechzooError(f"{folder} holds no spoken replies (s2s) to dialogues")
+            raise SpeechzooError(f"{results.folder} holds no spoken replies (s2s) to dialogues")
     write_replies(out, task.items(), systems)
     click.echo(f"replies: {out / FILE}")
 
@@ -76,6 +73,25 @@ def write_replies(out: Path, items: Sequence[Item], systems: Mapping[str, Answer
         key, kind = keys[subset]
         content[key].append(_dialogue(out, item, kind, item.id.removeprefix(f"{subset}-"), systems))
     write_whole(out / FILE, json.dumps(content, indent=1, ensure_ascii=False))
+
+
+def _names(runs: Sequence[Results]) -> list[str]:
+    """By model; runs of one model are told apart by the name of their folder, then by all of its path.
+
+    Raises:
+        SpeechzooError: a run is named twice.
+    """
+    models = [str(run.run.systems["model"].identity["name"]) for run in runs]
+    paths = [run.folder.resolve() for run in runs]
+    names = models
+    for places in ([path.name for path in paths], [str(path) for path in paths]):
+        names = [
+            name if names.count(name) == 1 else f"{model} ({place})"
+            for name, model, place in zip(names, models, places, strict=True)
+        ]
+    if len(set(names)) < len(names):
+        raise SpeechzooError("a run is named twice: " + ", ".join(str(run.folder) for run in runs))
+    return names
 
 
 def _answers(results: Results) -> Answers:

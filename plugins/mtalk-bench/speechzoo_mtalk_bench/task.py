@@ -81,7 +81,7 @@ class MTalkBench:
         SpeechzooError: the data cannot be read.
     """
 
-    version = "1"
+    version = "2"
     conditions = (Condition.T2T, Condition.S2T, Condition.T2S, Condition.S2S)
     metrics = (
         Metric("satisfied"),
@@ -159,12 +159,14 @@ class MTalkBench:
         """The criteria of both prompts with the dialogue, or turn by turn.
 
         Raises:
-            ItemError: there are no criteria, a clip cannot be read, a reply cannot be transcribed, or a turn
-                alone is longer than the judge can hear.
+            ItemError: all replies are blank, there are no criteria, a clip cannot be read, a reply cannot be
+                transcribed, or a turn alone is longer than the judge can hear.
         """
         if not isinstance(answer, DialogueAnswer):
             return []
         exchanges = exchanges_of(item, answer, self._listener, self._cues)
+        if not any(exchange.answered for exchange in exchanges):
+            raise ItemError("no_reply", f"every reply to {item.id} is blank")
         prompts = [(prompt, criteria_of(prompt)) for prompt in self._prompts(item)]
         return [
             JudgeAsk(instruction(prompt, ids), parts, rubric_form(ids))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -173,6 +174,31 @@ def test_what_was_exported_is_imported_as_it_was(
         for key, result in before.items():
             assert shape(after[key].answer) == shape(result.answer)
     speechzoo("mtalk-export", "runs/A", *data, "--out", "exported", code=2)
+
+
+def test_two_runs_of_one_model_are_told_apart(
+    file: Path, folder: Path, tmp_path: Path, speechzoo: Speechzoo
+) -> None:
+    """Otherwise two checkpoints or settings of one model cannot be held against each other."""
+    data = ("--data", str(folder))
+    speechzoo("mtalk-import", str(file), *data, "--out", "runs")
+    shutil.copytree(tmp_path / "runs" / "A", tmp_path / "later")
+    shutil.copytree(tmp_path / "runs" / "A", tmp_path / "elsewhere" / "later")
+    speechzoo("mtalk-export", "runs/A", "later", "runs/B", *data, "--out", "exported")
+    turns = json.loads((tmp_path / "exported" / "replies.json").read_text())[SEMANTIC]
+    systems = {system for dialogue in turns for turn in dialogue for system in turn["dialogue"]}
+    assert systems == {"A (A)", "A (later)", "B"}
+    speechzoo("mtalk-export", "later", "elsewhere/later", *data, "--out", "both")
+    assert f"A ({tmp_path / 'later'})" in (tmp_path / "both" / "replies.json").read_text()
+    told = speechzoo("mtalk-export", "later", "later", *data, "--out", "none", code=2)
+    assert "a run is named twice" in told.stderr
+
+
+def test_a_judges_cost_has_a_ceiling(file: Path, folder: Path, speechzoo: Speechzoo) -> None:
+    """Otherwise an import that judges may cost any sum."""
+    arguments = ("mtalk-import", str(file), "--data", str(folder), "--out", "runs", "--max-judge-cost", "1")
+    told = speechzoo(*arguments, code=2).stderr.replace("\n", " ")
+    assert "--max-judge-cost: no judge is asked for mtalk-bench" in told
 
 
 def shape(answer: object) -> list[tuple[str | None, float] | None]:

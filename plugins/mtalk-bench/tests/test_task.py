@@ -127,6 +127,8 @@ def test_a_judge_that_reads_is_given_the_cues_and_what_was_heard(judged: Make, s
     judged(judge, "paralinguistic-1-1", spoken(0.7))
     (text,) = judge.asks[0].material
     assert isinstance(text, str)
+    # A quote breaks up brackets by spaces of no width.
+    text = text.replace("\N{ZERO WIDTH SPACE}", "")
     assert "[whispering] Hello there." in text and "heard 7 tenths" in text and "My own text." not in text
 
 
@@ -188,6 +190,17 @@ def test_measures_by_hand(judged: Make, spoken: Make) -> None:
     turns = grade.details["turns"]
     assert [turn["answered"] for turn in turns] == [True, False, True]
     assert turns[2]["words_per_second"] == pytest.approx(2.0) and "seconds" not in turns[1]
+
+
+def test_a_blank_reply_is_none(judged: Make, spoken: Make) -> None:
+    """Otherwise a model that says nothing has answered, and is judged for its silence."""
+    grade = judged(
+        Opinion(all_true), "semantic-1-2", ReplyAnswer("Yes."), ReplyAnswer(" \n"), ReplyAnswer("")
+    )
+    assert grade.values["answered"] == pytest.approx(1 / 3)
+    assert [turn["answered"] for turn in grade.details["turns"]] == [True, False, False]
+    with pytest.raises(ItemError, match=r"no_reply.*every reply to semantic-1-1 is blank"):
+        judged(Opinion(all_true), "semantic-1-1", ReplyAnswer(" "))
 
 
 def test_written_replies_have_no_length_in_seconds(judged: Make) -> None:
