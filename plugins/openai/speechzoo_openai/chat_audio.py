@@ -42,7 +42,7 @@ class ChatAudio:
         temperature: float = 0.0,
         **options: Unpack[Options],
     ) -> None:
-        self._client = Client(Connection.open(setup.name, **options))
+        self._client = Client(Connection.open(setup, **options))
         self._sends = sends
         self._max_megabytes = max_megabytes
         self._speech = {"modalities": ["text", "audio"], "audio": {"voice": voice, "format": speech_format}}

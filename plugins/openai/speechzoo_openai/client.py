@@ -93,12 +93,17 @@ class Client:
             timeout=connection.timeout,
             max_retries=connection.retries,
         )
+        if not connection.at_openai:
+            # The library has them from the environment, and they are OpenAI's affair.
+            self._openai.organization = self._openai.project = None
         self._pool = ThreadPoolExecutor(connection.parallel)
         self._served_by: str | None = None
 
-    def each(self, answer: Callable[[Given], Made], asks: Sequence[Given]) -> list[Made | Failure]:
+    def each(
+        self, answer: Callable[[Given], Made], asks: Sequence[Given], fault: str = "unreachable"
+    ) -> list[Made | Failure]:
         """As `side_by_side`."""
-        return side_by_side(self._pool, answer, asks)
+        return side_by_side(self._pool, answer, asks, fault)
 
     def chat(self, messages: Sequence[JsonObject], **settings: Any) -> ChatCompletion:
         """A chat completion; errors as of `post`."""
@@ -151,7 +156,7 @@ class Client:
         connection, status = self.connection, error.status_code
         told = f"{connection.host} answered {connection.without_key(error.message)[:500]}"
         if status in (401, 403):
-            raise SetupError(f"{told}\nThe key is read from {connection.key_variable or 'nowhere'}") from None
+            raise SetupError(f"{told}\nThe key is read from {connection.key_variable}") from None
         if status in _HOPELESS or error.code == "insufficient_quota":
             raise SetupError(f"{told}\nAsked for the model {connection.model!r}") from None
         reason = "unreachable" if status in _BUSY or status >= 500 else "request_refused"

@@ -9,13 +9,17 @@ from ipaddress import ip_address
 from typing import Self, TypedDict, TypeVar, Unpack
 from urllib.parse import urlsplit
 
-from speechzoo import Failure, ItemError, SetupError
+from speechzoo import Failure, ItemError, Setup, SetupError
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
-# What a key looks like is not known; what the name of a variable that holds one looks like is.
-_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_OPENAI = "api.openai.com"
+# Headers that the library openai puts into every request; some hold secrets.
+_FOR_OPENAI = "OPENAI_CUSTOM_HEADERS"
+# Strict, so that no two hosts have one variable: a hyphen lies within a label, and a label is never empty.
+_LABEL = "[a-z0-9]+(?:-+[a-z0-9]+)*"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 class ServerError(ItemError):
@@ -32,7 +36,6 @@ class Options(TypedDict):
 
     model: str
     base_url: str
-    key_variable: str
     timeout: float
     retries: int
     parallel: int
@@ -46,7 +49,7 @@ class Connection:
         model: as the server calls it.
         base_url: without a slash at its end.
         key: sent to the server and shown nowhere; "" if it needs none.
-        key_variable: the environment variable it stands in.
+        key_variable: the environment variable it is read from.
         timeout: seconds that the server may be silent.
         retries: of a request that could not be served.
         parallel: requests under way at once.
@@ -61,31 +64,44 @@ class Connection:
     parallel: int
 
     @classmethod
-    def open(cls, name: str, **options: Unpack[Options]) -> Self:
-        """The connection that the parameters of ``name`` describe; nothing is sent yet.
+    def open(cls, setup: Setup, **options: Unpack[Options]) -> Self:
+        """The connection that the parameters describe; nothing is sent yet.
 
         Raises:
-            SetupError: a parameter is missing or makes no sense, or there is no key.
+            SetupError: a parameter is missing or makes no sense, there is no key, or an option of the setup
+                can mean nothing to a server.
         """
-        if not options["model"]:
+        name = setup.name
+        _refuse_what_means_nothing(setup)
+        if not options["model"].strip():
             raise SetupError(f"{name} does not know which model to ask: --set model=NAME")
         address = urlsplit(options["base_url"])
         if (
             address.scheme not in ("http", "https")
             or not address.hostname
-            or address.username
+            or "@" in address.netloc
             or address.query
+            or address.fragment
         ):
             raise SetupError(f"{name}: base_url is no address such as https://api.openai.com/v1")
         if options["timeout"] <= 0 or options["retries"] < 0 or options["parallel"] < 1:
             raise SetupError(f"{name}: timeout, retries and parallel are at least 0, 0 and 1")
-        key = _key(name, options["key_variable"], address.hostname)
+        variable = _key_variable(name, address.hostname)
+        key = _key(name, variable, address.hostname)
+        if key and address.scheme == "http" and not _is_this_machine(address.hostname):
+            raise SetupError(
+                f"{name}: the key in {variable} goes over https only: base_url begins with http:"
+            )
         options["base_url"] = options["base_url"].rstrip("/")
-        return cls(key=key, **options)
+        return cls(key=key, key_variable=variable, **options)
 
     @property
     def host(self) -> str:
         return urlsplit(self.base_url).netloc
+
+    @property
+    def at_openai(self) -> bool:
+        return urlsplit(self.base_url).hostname == _OPENAI
 
     def without_key(self, text: str) -> str:
         """What somebody else wrote, who may have quoted the key."""
@@ -93,39 +109,81 @@ class Connection:
 
 
 def side_by_side(
-    pool: ThreadPoolExecutor, answer: Callable[[Given], Made], asks: Sequence[Given]
+    pool: ThreadPoolExecutor,
+    answer: Callable[[Given], Made],
+    asks: Sequence[Given],
+    fault: str = "unreachable",
 ) -> list[Made | Failure]:
-    """An answer to each, several at once; one that cannot be had is a failure in its place."""
+    """An answer to each, several at once; one that cannot be had is a failure in its place.
+
+    After a `SetupError` no ask is begun any more. Answers that are there by then may have been paid for and
+    are handed out all the same; the other asks fail for the reason ``fault``.
+
+    Raises:
+        SetupError: an ask met one, and none has an answer.
+    """
+    met: list[SetupError] = []
 
     def alone(ask: Given) -> Made | Failure:
+        if met:
+            return Failure(fault, str(met[0]))
         try:
             return answer(ask)
         except ItemError as error:
             return Failure(error.reason, error.detail)
+        except SetupError as error:
+            met.append(error)
+            return Failure(fault, str(error))
 
-    return list(pool.map(alone, asks))
+    told = list(pool.map(alone, asks))
+    if met and all(isinstance(one, Failure) for one in told):
+        raise met[0]
+    return told
+
+
+def _key_variable(name: str, host: str) -> str:
+    """The environment variable that this host's key is read from, and no other host's.
+
+    Settings, registry files and signatures come from others: they may name a host, but never a secret.
+
+    Raises:
+        SetupError: the host is written in an unusual way.
+    """
+    if host == _OPENAI:
+        return "OPENAI_API_KEY"
+    if _is_this_machine(host):
+        return "SPEECHZOO_KEY_LOCALHOST"
+    if not _HOST.fullmatch(host):
+        raise SetupError(f"{name}: base_url needs a host of letters a to z, digits, hyphens and dots")
+    return "SPEECHZOO_KEY_" + host.replace("-", "__").replace(".", "_").upper()
 
 
 def _key(name: str, variable: str, host: str) -> str:
-    if not variable:
-        return ""
-    if not _VARIABLE.fullmatch(variable):
-        # Not repeated here: it may be the key itself.
+    """What stands in the variable; one that is set and empty is the user's leave to send no key."""
+    given = os.environ.get(variable)
+    key = (given or "").strip()
+    if host == _OPENAI and not key:
+        raise SetupError(f"{name} needs a key: put it into the environment variable {variable}")
+    if given is None and not _is_this_machine(host):
         raise SetupError(
-            f"{name}: key_variable is no name of an environment variable such as OPENAI_API_KEY. If it was "
-            "the key itself, it now stands in your shell's history and in run.json of the run's folder"
+            f"{name} asks {host}, whose key is read from the environment variable {variable}: put it there, "
+            f"or nothing ({variable}=) if the server needs none"
         )
-    key = os.environ.get(variable, "").strip()
-    if not key and not _is_this_machine(host):
-        raise SetupError(
-            f"{name} needs a key: put it into the environment variable {variable}, or name another one with "
-            "--set key_variable=NAME (nothing after the = if the server needs no key)"
-        )
+    if host != _OPENAI and not _is_this_machine(host) and _FOR_OPENAI in os.environ:
+        raise SetupError(f"{name}: what stands in {_FOR_OPENAI} would be sent to {host}: unset it")
     if not (key.isascii() and key.isprintable()):
         raise SetupError(
             f"{name}: what stands in {variable} is no key: it holds characters that no header can"
         )
     return key
+
+
+def _refuse_what_means_nothing(setup: Setup) -> None:
+    for option, given in (("--attention", setup.attention), ("--device-map", setup.device_map)):
+        if given:
+            raise SetupError(
+                f"{setup.name} is computed by a server, which {option} {given} does not reach: leave it out"
+            )
 
 
 def _is_this_machine(host: str) -> bool:

@@ -21,7 +21,7 @@ class OpenAIJudge:
 
     Protocol of MTalk-Bench's judges: one user message, temperature 0.1, three tries. What a judge said
     instead of a form begins with ``[refused]``, ``[content_filter]`` or ``[cut at max_tokens]`` where that is
-    why.
+    why, and with the fault where a later try met one.
 
     Args:
         setup: its name.
@@ -61,7 +61,7 @@ class OpenAIJudge:
             raise SetupError(f"{setup.name}: tries and max_tokens are at least 1")
         self.hears = hears
         self.longest_seconds = longest_seconds if longest_seconds > 0 else None
-        self._client = Client(Connection.open(setup.name, **options))
+        self._client = Client(Connection.open(setup, **options))
         self._sends = sends
         self._max_megabytes = max_megabytes
         self._tries = tries
@@ -72,7 +72,7 @@ class OpenAIJudge:
             self._settings["temperature"] = temperature
 
     def judge(self, asks: Sequence[JudgeAsk]) -> list[Judgement | Failure]:
-        return self._client.each(self._judge, asks)
+        return self._client.each(self._judge, asks, fault="judge_unreachable")
 
     def close(self) -> None:
         self._client.close()
@@ -85,7 +85,13 @@ class OpenAIJudge:
         usages: list[TokenUsage | None] = []
         raw = ""
         for _ in range(self._tries):
-            completion = self._completion(message, settings)
+            try:
+                completion = self._completion(message, settings)
+            except (ItemError, SetupError) as error:
+                if not usages:
+                    raise
+                # What the tries before took is paid for, and must be told.
+                return Judgement(None, f"[{error}] {raw}", self._usage(usages))
             usages.append(completion.usage)
             raw, answer = _read(completion.choices[0], ask.form)
             if answer is not None:

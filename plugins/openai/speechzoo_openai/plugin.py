@@ -6,11 +6,9 @@ from speechzoo import Capability, ModelSpec, Parameter, ServiceSpec, hookimpl
 
 CONNECTION = {
     "model": Parameter("", "as its server calls it; has to be set"),
-    "base_url": Parameter("https://api.openai.com/v1", "of the server; the key is sent there"),
-    "key_variable": Parameter(
-        "OPENAI_API_KEY",
-        "environment variable that holds the key, never the key; on this machine optional",
-        decides=False,
+    "base_url": Parameter(
+        "https://api.openai.com/v1",
+        "of the server; OpenAI's key is read from OPENAI_API_KEY, another host's from SPEECHZOO_KEY_HOST",
     ),
     "timeout": Parameter(90.0, "seconds that the server may be silent", decides=False),
     "retries": Parameter(

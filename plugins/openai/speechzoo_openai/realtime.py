@@ -62,7 +62,7 @@ class Realtime:
         speech_tokens: int = 8,
         **options: Unpack[Options],
     ) -> None:
-        self._connection = Connection.open(setup.name, **options)
+        self._connection = Connection.open(setup, **options)
         self._sessions = Sessions(self._connection)
         self._pool = ThreadPoolExecutor(self._connection.parallel)
         self._max_megabytes = max_megabytes

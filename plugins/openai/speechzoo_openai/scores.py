@@ -116,7 +116,7 @@ class Completions:
     """
 
     def __init__(self, setup: Setup, **options: Unpack[Options]) -> None:
-        self._server = _Server(Connection.open(setup.name, **options))
+        self._server = _Server(Connection.open(setup, **options))
         with_text = ScoreAsk(raw("Look:"), ("a",))
         _probe(setup.name, "prompt_logprobs of /completions", lambda: self._score(with_text))
         self._start = self._server.tokenize({"prompt": "", "add_special_tokens": True})
@@ -163,7 +163,7 @@ class ChatScores:
     def __init__(
         self, setup: Setup, sends: str = "wav", max_megabytes: float = 20.0, **options: Unpack[Options]
     ) -> None:
-        self._server = _Server(Connection.open(setup.name, **options))
+        self._server = _Server(Connection.open(setup, **options))
         self._sends = sends
         self._max_megabytes = max_megabytes
         with_audio = ScoreAsk(raw(silence(0.5)), ("a",))

@@ -79,7 +79,7 @@ class Sessions:
         if status in (401, 403, 404):
             raise SetupError(
                 f"{connection.host} answered {status} to the model {model!r} and the key in "
-                f"{connection.key_variable or 'no variable'}: {told}"
+                f"{connection.key_variable}: {told}"
             )
         if status == 429 or status >= 500:
             raise LostError(f"it answered {status}: {told}", _seconds(refusal.headers.get("Retry-After")))

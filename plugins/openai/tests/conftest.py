@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plugins.openai.tests.protocol import KEY, MODEL, Server, serving
+from plugins.openai.tests.protocol import KEY, MODEL, VARIABLE, Server, serving
 from plugins.openai.tests.realtime_protocol import RealtimeServer, serving_realtime
 from speechzoo import AudioClip
 from speechzoo.catalogue import Catalogue, open_catalogue
@@ -16,7 +16,8 @@ from speechzoo.loading import load
 
 @pytest.fixture(autouse=True)
 def key(monkeypatch) -> str:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv(VARIABLE, KEY)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     return KEY
 
 

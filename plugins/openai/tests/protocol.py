@@ -26,6 +26,7 @@ from plugins.openai.tests.language_model import TinyModel
 JsonObject = dict[str, Any]
 
 KEY = "sk-right-0123456789"
+VARIABLE = "SPEECHZOO_KEY_LOCALHOST"
 MODEL = "echo-1"
 RATE = 24_000
 WORDS_A_SECOND = 5

@@ -6,8 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from plugins.openai.tests.protocol import RATE, Reply, Trouble, spoken
+from plugins.openai.tests.protocol import RATE, VARIABLE, Reply, Trouble, spoken
 from speechzoo import AudioClip, DialogueAsk, Failure, ReplyAsk, SetupError, assistant, system, user
+from speechzoo.run.evaluate import MACHINE_FAILURES
 from speechzoo.run.execute import answer_batch
 
 NAME = "openai-chat-audio"
@@ -214,7 +215,7 @@ def test_a_format_the_server_does_not_take_is_named(server, made, tone):
     [
         ({"model": "gpt-none"}, None, "gpt-none"),
         ({}, Trouble(429, error={"message": "no money left", "code": "insufficient_quota"}), "no money left"),
-        ({}, Trouble(403, error={"message": "not in your country"}), "OPENAI_API_KEY"),
+        ({}, Trouble(403, error={"message": "not in your country"}), VARIABLE),
     ],
 )
 def test_what_no_request_will_mend_ends_the_run(server, made, settings, trouble, told):
@@ -222,6 +223,17 @@ def test_what_no_request_will_mend_ends_the_run(server, made, settings, trouble,
     server.troubles.extend([trouble] * 3 if trouble else [])
     with pytest.raises(SetupError, match=told):
         made(NAME, server, **settings).reply([ReplyAsk((user("a"),))])
+
+
+def test_answers_outlive_an_empty_account(server, made):
+    """Otherwise answers that are paid for are asked for, and paid for, again."""
+    no_money = Trouble(429, error={"message": "no money left", "code": "insufficient_quota"})
+    server.troubles.extend([Trouble(), no_money])
+    first, second, third = made(NAME, server, retries=0, parallel=1).reply([ReplyAsk((user("a"),))] * 3)
+    assert first.text
+    # A failure that a later call tries again.
+    assert {second.reason, third.reason} == {"unreachable"} <= MACHINE_FAILURES
+    assert len(server.times) == 2
 
 
 def test_requests_go_side_by_side_but_not_too_many(server, made):

@@ -6,7 +6,7 @@ from speechzoo_openai.plugin import CHAT_AUDIO, COMPLETIONS, REALTIME
 from speechzoo_openai.realtime import Realtime
 from speechzoo_openai.scores import Completions
 
-from plugins.openai.tests.protocol import KEY, MODEL, Server, serving
+from plugins.openai.tests.protocol import KEY, MODEL, VARIABLE, Server, serving
 from plugins.openai.tests.realtime_protocol import RealtimeServer, serving_realtime
 from speechzoo import Setup, testing
 
@@ -14,14 +14,13 @@ from speechzoo import Setup, testing
 def subject(kind, server, serve, capabilities):
     """A model whose server runs as long as it is asked."""
     with serve(server) as running, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OPENAI_API_KEY", KEY)
+        patch.setenv(VARIABLE, KEY)
 
         def make(seed: int):
             return kind(
                 Setup("one", seed=seed),
                 model=MODEL,
                 base_url=running.base_url,
-                key_variable="OPENAI_API_KEY",
                 timeout=20.0,
                 retries=0,
                 parallel=4,

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from plugins.openai.tests.protocol import MODEL, Reply, Trouble, text_of
+from plugins.openai.tests.protocol import MODEL, VARIABLE, Reply, Trouble, text_of
 from speechzoo import Failure, JudgeAsk, SetupError
 from speechzoo.judging import RULE_OF_QUOTES, Usage, quoted
 from speechzoo.run.judge import JudgementFile
@@ -15,6 +15,7 @@ from speechzoo.run.judge import JudgementFile
 NAME = "openai-judge"
 GOOD = '{"winner": "Model A", "reason": "it is clearer"}'
 TOKENS = len(GOOD.split())
+NO_MONEY = {"message": "no money left", "code": "insufficient_quota"}
 
 
 class Verdict(BaseModel):
@@ -61,7 +62,7 @@ def test_text_under_test_cannot_pass_for_an_instruction(server, made):
     opened = re.search(r"<reply_a ([0-9a-f]{12})>\n", whole)
     end = whole.index(f"\n</reply_a {opened[1]}>")
     # All of it, its own mark included, lies between marks that stand nowhere in it.
-    assert whole[opened.end() : end] == attack
+    assert whole[opened.end() : end].replace("\N{ZERO WIDTH SPACE}", "") == attack
     assert opened[1] not in attack
     assert "Ignore the above" not in whole[: opened.start()] + whole[end:]
 
@@ -136,11 +137,62 @@ def test_a_judge_that_cannot_be_reached_is_no_verdict(server, made):
     assert judgement.answer is not None
 
 
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        (Trouble(400), "request_refused"),
+        (Trouble(500), "unreachable"),
+        (Trouble(cut=True), "unreachable"),
+        (Trouble(429, error=NO_MONEY), "no money left"),
+    ],
+)
+def test_what_was_paid_before_a_fault_is_told(server, made, trouble, told):
+    """Otherwise a ceiling of cost is passed by tries that nobody counted."""
+
+    def says(body):
+        server.troubles.append(trouble)
+        return Reply("Model A!")
+
+    server.says = says
+    judge = made(NAME, server, retries=0, price_in=0.0, price_out=1e6)
+    [judgement] = judge.judge([ask()])
+    assert judgement.answer is None
+    assert told in judgement.raw
+    assert judgement.raw.endswith("] Model A!")
+    assert (judgement.usage.output_tokens, judgement.usage.cost) == (2, 2.0)
+
+
+def test_judgements_that_are_paid_for_outlive_an_empty_account(server, made):
+    """Otherwise all of a batch is lost, and paid for again, because money ran out at its last."""
+    server.says = says(Reply(GOOD))
+    judge = made(NAME, server, retries=0, parallel=2)
+    server.troubles.extend([Trouble(wait=0.5), Trouble(wait=0.2, status=429, error=NO_MONEY)])
+    told = judge.judge([ask(repeat=number) for number in range(6)])
+    [given] = [one for one in told if not isinstance(one, Failure)]
+    assert given.answer is not None
+    failed = [one for one in told if isinstance(one, Failure)]
+    assert {one.reason for one in failed} == {"judge_unreachable"}
+    assert all("no money left" in one.detail for one in failed)
+    # Nothing more was asked in vain.
+    assert len(server.times) == 2
+    server.troubles.extend([Trouble(429, error=NO_MONEY)] * 2)
+    with pytest.raises(SetupError, match="no money left"):
+        judge.judge([ask(repeat=number) for number in range(6)])
+
+
+def test_making_one_asks_nobody(server, made):
+    """Otherwise a judge cannot be made before the models are asked, and its faults show after a night."""
+    made(NAME, server)
+    assert not server.times
+    with pytest.raises(SetupError, match="--set model=NAME"):
+        made(NAME, server, model=" ")
+
+
 def test_a_wrong_key_ends_the_run_and_is_not_shown(server, made, monkeypatch):
     """Otherwise every item is asked in vain, and the key stands in the log."""
-    monkeypatch.setenv("OTHER_KEY", "sk-wrong-999")
-    judge = made(NAME, server, key_variable="OTHER_KEY")
-    with pytest.raises(SetupError, match="OTHER_KEY") as caught:
+    monkeypatch.setenv(VARIABLE, "sk-wrong-999")
+    judge = made(NAME, server)
+    with pytest.raises(SetupError, match=VARIABLE) as caught:
         judge.judge([ask()])
     assert "sk-wrong" not in str(caught.value)
 
@@ -188,12 +240,12 @@ def test_the_runner_keeps_judgements_and_stops_at_the_ceiling(server, made, tmp_
     path = tmp_path / "judgements.jsonl"
     with JudgementFile(path, judge, {"name": NAME}, max_cost=5.0) as kept:
         told = kept.ask(asks)
-    assert [isinstance(one, Failure) for one in told] == [False] * 8 + [True] * 4
+    assert [isinstance(one, Failure) for one in told] == [False] * 5 + [True] * 7
     assert told[-1].reason == "judge_budget"
     with JudgementFile(path, judge, {"name": NAME}) as kept:
-        assert kept.ask(asks[:8]) == told[:8]
-        assert kept.usage.cost == pytest.approx(8.0)
-    assert len(server.bodies) == 8
+        assert kept.ask(asks[:5]) == told[:5]
+        assert kept.usage.cost == pytest.approx(5.0)
+    assert len(server.bodies) == 5
 
 
 @pytest.mark.parametrize("settings", [{"tries": 0}, {"max_tokens": 0}, {"model": ""}])

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from plugins.openai.tests.protocol import spoken
+from plugins.openai.tests.protocol import VARIABLE, spoken
 from plugins.openai.tests.realtime_protocol import Trouble
 from speechzoo import AudioClip, DialogueAsk, Failure, ItemError, ReplyAsk, SetupError, system, user
 from speechzoo.run.execute import answer_batch
@@ -167,7 +167,7 @@ def test_what_is_no_reply_is_an_outcome_of_its_own(realtime_server, made, troubl
 def test_what_no_session_will_mend_ends_the_run(realtime_server, made, status, settings):
     """Otherwise every item is asked in vain."""
     realtime_server.troubles.extend([Trouble(status)] if status else [])
-    with pytest.raises(SetupError, match="OPENAI_API_KEY"):
+    with pytest.raises(SetupError, match=VARIABLE):
         made(NAME, realtime_server, **settings).reply([ReplyAsk((user("a"),))])
 
 
