@@ -129,6 +129,11 @@ class Component:
         obtain = self.entry.obtain if isinstance(self.entry, DataEntry) else ""
         return ". ".join(filter(None, (weights.to_pin(self.entry, self.name), obtain)))
 
+    def unset(self) -> tuple[str, ...]:
+        """Its parameters that have to be set and are not."""
+        declared = self.spec.parameters.items()
+        return tuple(n for n, own in declared if own.required and self.parameters[n] == own.default)
+
     def missing_packages(self) -> tuple[str, ...]:
         return tuple(name for name in self.spec.requires if not is_installed(name))
 
@@ -151,6 +156,10 @@ class Component:
                 )
             if packages := component.missing_packages():
                 told.append(f"{component.name} needs packages: pip install {' '.join(packages)}")
+            if unset := component.unset():
+                told.append(
+                    f"{component.name} has no {', no '.join(unset)}: set with --set, see speechzoo show"
+                )
             if component.missing_files() and not component.to_obtain():
                 told.append(f"{component.name} is not fetched: speechzoo fetch {component.name}")
             if component.lacks_checkpoint():

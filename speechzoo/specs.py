@@ -47,12 +47,14 @@ class Parameter:
         choices: the values allowed, if they are few.
         decides: it can change an answer, and so is part of a run's fingerprint; a timeout or a price
             cannot.
+        required: nothing works with the default; it has to be set.
     """
 
     default: str | int | float | bool
     help: str
     choices: tuple[str, ...] = ()
     decides: bool = True
+    required: bool = False
 
 
 Parameters = Mapping[str, Parameter]

@@ -528,3 +528,17 @@ def test_a_part_that_is_switched_off_shows_in_the_signature() -> None:
     without = there.model("chain", {"ear": ""})
     assert "ear" not in without.parts
     assert without.changed == {"ear": ""}
+
+
+def test_what_has_to_be_set_is_missed_before_anything_is_asked() -> None:
+    """Otherwise a night of answers ends with a judge that does not know which model to ask."""
+    parameters = {"model": Parameter("", "h", required=True)}
+    specs = (
+        *SPECS,
+        ModelSpec("api", HERE, "s", parameters=parameters),
+        ModelSpec("outer", HERE, "s", parts={"llm": "api"}),
+    )
+    there = catalogue(specs=specs)
+    with pytest.raises(SetupError, match="api has no model: set with --set"):
+        there.model("outer").require()
+    there.model("outer", {"llm.model": "small"}).require()

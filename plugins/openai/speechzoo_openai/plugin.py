@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from speechzoo import Capability, ModelSpec, Parameter, ServiceSpec, hookimpl
 
 CONNECTION = {
-    "model": Parameter("", "as its server calls it; has to be set"),
+    "model": Parameter("", "as its server calls it; has to be set", required=True),
     "base_url": Parameter(
         "https://api.openai.com/v1",
         "of the server; OpenAI's key is read from OPENAI_API_KEY, another host's from SPEECHZOO_KEY_HOST",
