@@ -80,4 +80,6 @@ def _state(catalogue: Catalogue, kind: Kind, name: str) -> tuple[str, str]:
         return f"missing: see 'speechzoo show {name}'", summary
     if any(part.missing_files() for part in component.whole()):
         return f"missing: speechzoo fetch {name}", summary
+    if unset := component.unset():
+        return f"needs --set {unset[0]}=...", summary
     return "ready", summary

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from speechzoo import Condition
 from speechzoo.catalogue import open_catalogue
@@ -16,11 +17,14 @@ from speechzoo.run.files import write_whole
 from speechzoo.setup import LoadOptions
 
 from speechzoo_arena.arena_file import Options, is_arena
+from speechzoo_arena.arena_findings import ArenaReport
 from speechzoo_arena.arena_page import render
 from speechzoo_arena.arena_report import arena_report
 from speechzoo_arena.arena_tables import print_arena
 from speechzoo_arena.assemble import Wanted, play_contest
 from speechzoo_arena.contest import read_contest
+
+EXIT_UNFINISHED = 1
 
 folder_path = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -92,7 +96,9 @@ folder_path = click.Path(exists=True, file_okay=False, path_type=Path)
 @load_options
 @click.option("--dtype", type=click.Choice(DTYPES), help="Of the judge. Default: what suits the device.")
 @registry_option
+@click.pass_context
 def command(
+    context: click.Context,
     folders: tuple[Path, ...],
     judge: str | None,
     settings: tuple[str, ...],
@@ -121,7 +127,8 @@ def command(
 
     FOLDERS are finished runs of one task, made by 'eval' or imported. Each verdict is on disk as it comes;
     the same command takes a stopped arena up again and asks for nothing twice. A single folder of an arena
-    has its report made again, with no judge.
+    has its report made again, with no judge. The exit code is 1 where the ceiling of
+    cost left battles unplayed.
 
     \b
     Examples:
@@ -131,8 +138,7 @@ def command(
       speechzoo arena runs/arena--mtalk-mini--local-judge --votes votes/by-people
     """
     if len(folders) == 1 and is_arena(folders[0]):
-        if judge is not None:
-            raise click.UsageError("a folder of an arena alone has its report made again, without a judge")
+        _refuse_what_means_nothing(context)
         _report(folders[0], further, prior)
         return
     if judge is None:
@@ -163,12 +169,31 @@ def command(
         contest = read_contest(folders, Condition(condition) if condition else None)
         with progress_display() as progress:
             folder = play_contest(contest, wanted, catalogue, progress)
-        _report(folder, further, prior)
+        report = _report(folder, further, prior)
+    planned = report.arena.planned
+    if planned is not None and report.played < planned.battles:
+        raise SystemExit(EXIT_UNFINISHED)
 
 
-def _report(folder: Path, further: Sequence[Path], prior: float | None) -> None:
+def _refuse_what_means_nothing(context: click.Context) -> None:
+    """An option of playing would be ignored where a report is made again."""
+    given = [
+        "/".join([*option.opts, *option.secondary_opts])
+        for option in context.command.params
+        if option.name not in ("folders", "further", "prior")
+        and context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(
+            f"{', '.join(given)} means nothing with the folder of an arena alone: its report is made again, "
+            "without a judge. Name the runs and --out to play: the same command takes the arena up again"
+        )
+
+
+def _report(folder: Path, further: Sequence[Path], prior: float | None) -> ArenaReport:
     report = arena_report(folder, further, prior)
     write_whole(folder / "figures.json", report.model_dump_json(indent=1) + "\n")
     write_whole(folder / "arena.html", render(report, folder))
     print_arena(report, Console(highlight=False))
     click.echo(f"report: {folder / 'arena.html'}")
+    return report

@@ -92,6 +92,18 @@ class Options(_Record):
     seed: int = 0
 
 
+class Planned(_Record):
+    """What was to be judged when the arena was last played.
+
+    Attributes:
+        battles: a pair on a dialogue being one.
+        repeats: verdicts asked for once more, as far as there are so many.
+    """
+
+    battles: int
+    repeats: int
+
+
 class ArenaFile(_Record):
     """arena.json.
 
@@ -101,6 +113,7 @@ class ArenaFile(_Record):
         transcriber: identity of the recogniser that listened to replies; None if nobody did.
         published: of the task's data set.
         notes: what a reader must know.
+        planned: battles; None where nothing was put to the judge yet.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -117,6 +130,7 @@ class ArenaFile(_Record):
     options: Options
     published: tuple[Published, ...] = ()
     notes: tuple[str, ...] = ()
+    planned: Planned | None = None
 
 
 def decides(arena: ArenaFile) -> dict[str, Any]:
@@ -168,9 +182,16 @@ def open_arena(folder: Path, arena: ArenaFile) -> ArenaFile:
         if differing := _differences("", decides(before), decides(arena)):
             told = "\n  ".join(differing)
             raise StoreError(f"{folder} holds another arena; choose another --out. What differs:\n  {told}")
-        arena = arena.model_copy(update={"created": before.created})
+        arena = arena.model_copy(update={"created": before.created, "planned": before.planned})
     write_whole(folder / NAME, arena.model_dump_json(indent=1) + "\n")
     return arena
+
+
+def plan_battles(folder: Path, battles: int, repeats: int) -> None:
+    """Keeps what is going to be judged, so that an arena that is stopped on the way can be told."""
+    planned = Planned(battles=battles, repeats=repeats)
+    arena = read_arena(folder).model_copy(update={"planned": planned})
+    write_whole(folder / NAME, arena.model_dump_json(indent=1) + "\n")
 
 
 def _differences(name: str, old: object, new: object) -> list[str]:

@@ -23,7 +23,7 @@ class Standing(_Finding):
         system: its name.
         rating: in points; null where the battles determine none.
         rank: among the board's systems; null without a rating.
-        elo: the reference's rating, in order of completion.
+        elo: the reference's rating, in order of completion; of all groups together the mean of theirs.
         wins: of battles, both orders merged.
         ties: the same.
         losses: the same.
@@ -261,6 +261,7 @@ class ArenaReport(_Finding):
         headline: the first board in a sentence.
         arena: systems, judge and options.
         prior: standard deviation in points of the prior behind all ratings; null for none.
+        played: battles put to the arena's judge in all orders; ``arena.planned`` says of how many.
         warnings: what a reader must see first.
         boards: by rater, the pooled one first.
         controls: by rater.
@@ -280,6 +281,7 @@ class ArenaReport(_Finding):
     headline: str
     arena: ArenaFile
     prior: float | None
+    played: int
     warnings: tuple[str, ...]
     boards: tuple[Board, ...]
     controls: tuple[ControlFinding, ...]

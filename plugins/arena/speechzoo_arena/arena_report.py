@@ -28,11 +28,12 @@ from speechzoo_arena.arena_findings import (
 )
 from speechzoo_arena.arena_tables import points_interval
 from speechzoo_arena.boards import boards, controls
+from speechzoo_arena.contest import judged_differently
 from speechzoo_arena.entries import DialogueRecord
 from speechzoo_arena.intervals import MOST_UNDEFINED
 from speechzoo_arena.judge_findings import JudgeFinding, Measured
 from speechzoo_arena.judges import measure_judges
-from speechzoo_arena.orders import one_order
+from speechzoo_arena.orders import both_orders
 from speechzoo_arena.play import JUDGEMENTS
 from speechzoo_arena.published import DIMENSIONS, published_results
 from speechzoo_arena.ratings import RESAMPLES
@@ -46,6 +47,9 @@ PAPER = "2508.18240"
 SIGNIFICANT = 0.05
 MOST_DIFFERING = 1 / 2
 """A judge whose verdicts depend on the order more often than that tells little."""
+UNCOMPARED = (
+    "The runs were graded by different judges: their grades are not held against battles, nor by turn."
+)
 _NOTES = (
     "Ratings are Bradley-Terry's with ties as an outcome of their own (Davidson 1970), mean 1000, 400 points "
     "for odds of ten to one between a win and a loss. Both orders of a battle are merged to one result, a "
@@ -53,8 +57,10 @@ _NOTES = (
     f"Intervals are 95 % percentile intervals over {RESAMPLES:,} resamples of clusters of dialogues. A "
     "difference is settled if its interval lies off 0 and p, adjusted for all pairs (Holm), is below 0.05.",
     "More battles: so many further ones between the two, each on a new dialogue, after which a lead of this "
-    "size, if it is the true one, would be found in 80 % of cases.",
+    "size, if it is the true one, would be settled in 80 % of cases, at the level that Holm asks "
+    "of the next pair.",
     "Elo is computed as MTalk-Bench does (K = 4, from 1000, each order by itself, in order of completion). "
+    "Each dimension has ratings of its own, and those of all together are their mean. "
     "The same battles in another order give other ratings: it is there to stand beside published ones.",
 )
 
@@ -84,9 +90,11 @@ def arena_report(folder: Path, further: Sequence[Path] = (), prior: float | None
     dialogues = {own.id: own for own in read_lines(folder / DIALOGUES, DialogueRecord)}
     votes, notes = _votes(arena, dialogues, folder, further)
     raters = _raters(votes)
+    played = _played(arena, votes)
     first = {name: [vote for vote in own if not vote.repeat] for name, own in raters.items()}
     runs = _read_runs(arena, folder)
-    graded = {name: grades_of(run, arena.condition) for name, run in runs.results.items()}
+    apart = judged_differently(runs.results)
+    graded = {} if apart else {name: grades_of(run, arena.condition) for name, run in runs.results.items()}
     found = tuple(boards(first, prior=prior, seed=seed))
     judges = measure_judges(votes, seed=seed) if votes else None
     clusters = {own.id: own.cluster for own in dialogues.values()}
@@ -95,7 +103,8 @@ def arena_report(folder: Path, further: Sequence[Path] = (), prior: float | None
         headline=_headline(found),
         arena=arena,
         prior=prior,
-        warnings=tuple(_warnings(arena, dialogues, votes, found, judges)),
+        played=played,
+        warnings=(*_unplayed(arena, played), *_warnings(arena, dialogues, votes, found, judges)),
         boards=found,
         controls=tuple(controls(first, prior=prior, seed=seed)),
         judges=judges,
@@ -106,7 +115,14 @@ def arena_report(folder: Path, further: Sequence[Path] = (), prior: float | None
         published=_published(arena),
         dialogues={own.id: _shown(own) for own in dialogues.values()},
         meetings=tuple(_meetings(votes)),
-        notes=(*_NOTES, *_prior_note(prior), *arena.notes, *notes, *runs.notes),
+        notes=(
+            *_NOTES,
+            *_prior_note(prior),
+            *arena.notes,
+            *notes,
+            *runs.notes,
+            *([UNCOMPARED] if apart else []),
+        ),
     )
 
 
@@ -125,11 +141,31 @@ def _votes(
         fitting = [
             vote for vote in own if {vote.first, vote.second} <= systems and vote.dialogue in dialogues
         ]
-        if len(fitting) < len(own):
-            notes.append(f"{len(own) - len(fitting)} votes in {place} are about other systems or dialogues.")
-        found += fitting
+        same = [_same_replies(vote, dialogues[vote.dialogue]) for vote in fitting]
+        kept = [vote for vote, is_same in zip(fitting, same, strict=True) if is_same is not False]
+        unknown = [
+            vote
+            for vote, is_same in zip(fitting, same, strict=True)
+            if is_same is None and vote.verdict is not None
+        ]
+        for count, about in (
+            (len(own) - len(fitting), "are about other systems or dialogues: left out"),
+            (len(fitting) - len(kept), "rest on other replies of these systems: left out"),
+            (len(unknown), "do not say which replies they rest on: taken by the systems' names"),
+        ):
+            if count:
+                notes.append(f"{count} votes in {place} {about}.")
+        found += kept
     found.sort(key=lambda vote: vote.created)
     return distinct(found, ", ".join(map(str, [folder, *further]))), notes
+
+
+def _same_replies(vote: Vote, dialogue: DialogueRecord) -> bool | None:
+    """Whether the vote is on the replies that are here; None where one of them is not known."""
+    here = [dialogue.digests.get(name) for name in (vote.first, vote.second)]
+    if vote.replies is None or None in here:
+        return None
+    return here == [vote.replies.first, vote.replies.second]
 
 
 def _raters(votes: Sequence[Vote]) -> dict[str, list[Vote]]:
@@ -174,6 +210,23 @@ def _headline(found: Sequence[Board]) -> str:
     spread = f" ({points_interval(best.rating)})" if best.rating.low is not None else ""
     told = f"{best.system} is rated highest, {best.rating.value:.0f} points{spread}, by {by}"
     return f"{told}; {settled} of {len(board.pairs)} differences are settled"
+
+
+def _played(arena: ArenaFile, votes: Sequence[Vote]) -> int:
+    """Battles that were put to the arena's judge in all orders; a failure is an outcome, too."""
+    put = Counter(
+        (vote.dialogue, vote.pair) for vote in votes if vote.judge == arena.judge.name and not vote.repeat
+    )
+    orders = 2 if arena.options.orders == "both" else 1
+    return sum(count >= orders for count in put.values())
+
+
+def _unplayed(arena: ArenaFile, played: int) -> Iterator[str]:
+    if arena.planned is not None and played < arena.planned.battles:
+        yield (
+            f"{played} of {arena.planned.battles} battles were played: the same command takes the arena up "
+            "again, under a higher --max-judge-cost if that was its end."
+        )
 
 
 def _warnings(
@@ -324,7 +377,7 @@ def _meetings(votes: Sequence[Vote]) -> Iterator[ShownMeeting]:
         results: dict[str, Verdict] = {}
         for rater, theirs in _raters(own).items():
             once = [vote for vote in theirs if not vote.repeat]
-            for verdict, _ in verdicts_of(one_order(once)).values():
+            for verdict, _ in verdicts_of(both_orders(once).battles).values():
                 results[rater] = verdict
         said = {_as_seen(vote, one) for vote in own if vote.verdict is not None}
         yield ShownMeeting(

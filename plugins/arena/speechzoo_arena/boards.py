@@ -1,8 +1,9 @@
 """Ratings of a rater as findings: by group and pooled, with what is held equal, and who is ahead of whom."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import mean
 from typing import get_args
 
 from speechzoo import SpeechzooError
@@ -18,7 +19,7 @@ from speechzoo_arena.arena_findings import (
     WinRateFinding,
 )
 from speechzoo_arena.bradley_terry import UNITS, Control
-from speechzoo_arena.elo import elo
+from speechzoo_arena.elo import INITIAL, elo
 from speechzoo_arena.judge_findings import known
 from speechzoo_arena.orders import both_orders, one_order
 from speechzoo_arena.ratings import PairTest, Ratings, pair_tests, rate, rate_controlled, win_rates
@@ -55,12 +56,26 @@ def _board(rater: str, group: str, votes: Sequence[Vote], prior: float | None, s
         group=group,
         battles=len(battles),
         dialogues=len({battle.dialogue for battle in battles}),
-        standings=tuple(_standings(battles, elo(one_order(votes)), ratings)),
+        standings=tuple(_standings(battles, reference_elo(votes), ratings)),
         pairs=tuple(map(_pair, pair_tests(ratings))) if ratings else (),
         wins=tuple(_wins(battles)),
         undefined=ratings.undefined if ratings else 0.0,
         unrated=unrated,
     )
+
+
+def reference_elo(votes: Sequence[Vote]) -> dict[str, float]:
+    """Elo ratings in points, as the reference has them: one arena a group, the mean of them over all.
+
+    Args:
+        votes: in order of completion. Who has not met anyone in a group has its initial 1000 points there.
+    """
+    groups: defaultdict[str, list[Battle]] = defaultdict(list)
+    for battle in one_order(votes):
+        groups[battle.group].append(battle)
+    arenas = [elo(battles) for battles in groups.values()]
+    systems = sorted({name for arena in arenas for name in arena})
+    return {name: mean(arena.get(name, INITIAL) for arena in arenas) for name in systems}
 
 
 def _standings(

@@ -1,6 +1,6 @@
 """Who meets on what: the answers of finished runs of one task, by item and system."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -238,13 +238,35 @@ def _answers(run: Results, condition: Condition) -> dict[str, Answer | Failure]:
 def _option_notes(systems: Sequence[System]) -> list[str]:
     """Options of the task that were not the same for all."""
     options = {own.name: own.results.run.task.identity["parameters"] for own in systems}
-    notes = []
+    notes = list(_part_notes(systems))
     for name in dict.fromkeys(key for own in options.values() for key in own):
         values = {system: own.get(name) for system, own in options.items()}
         if len({str(value) for value in values.values()}) > 1:
             told = ", ".join(f"{value} for {system}" for system, value in values.items())
             notes.append(f"The runs were made with different options of the task, {name}: {told}.")
     return notes
+
+
+def _part_notes(systems: Sequence[System]) -> Iterator[str]:
+    """Parts of the task that were not the same for all, such as the judge of their grades."""
+    parts = {own.name: own.results.run.task.identity["parts"] for own in systems}
+    for role in dict.fromkeys(role for own in parts.values() for role in own):
+        if len({digest(own.get(role)) for own in parts.values()}) > 1:
+            told = ", ".join(f"{_part_name(own.get(role))} for {system}" for system, own in parts.items())
+            yield f"The runs were made with different parts of the task, {role}: {told}."
+
+
+def _part_name(part: JsonObject | None) -> str:
+    """With its settings: they may be all that differs."""
+    if part is None:
+        return "none"
+    settings = ", ".join(f"{name}={value}" for name, value in part["parameters"].items())
+    return f"{part['name']} ({settings})" if settings else str(part["name"])
+
+
+def judged_differently(runs: Mapping[str, Results]) -> bool:
+    """Whether the runs' grades are of different judges, so that they cannot be held against each other."""
+    return len({digest(run.run.task.identity["parts"].get("judge")) for run in runs.values()}) > 1
 
 
 def _settings(identity: JsonObject) -> dict[str, Value]:

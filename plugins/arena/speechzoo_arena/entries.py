@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 from speechzoo import AudioClip, Failure, Item, ItemError, Task, Transcriber
+from speechzoo.run.describe import digest
 from speechzoo.run.execute import isolating
 from speechzoo.run.progress import Progress
 from speechzoo.run.records import clip_file_name, keep_clip, writable
@@ -56,6 +57,7 @@ class DialogueRecord(_Record):
         replies: by system, a reply for each turn.
         absent: systems that gave no answer, and why.
         unusable: systems whose answer cannot be judged, and why; the file is named.
+        digests: of all replies of each system (`Side.digest`).
     """
 
     id: str
@@ -65,6 +67,7 @@ class DialogueRecord(_Record):
     replies: dict[str, tuple[ShownReply, ...]] = {}
     absent: dict[str, str] = {}
     unusable: dict[str, str] = {}
+    digests: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,13 @@ class Side:
         exchanges: the turns.
         seconds: of all spoken replies; None if one is not spoken.
         words: of all replies; None if nobody knows what one says.
+        digest: of all replies: their clips, and the text of those that are not spoken.
     """
 
     exchanges: tuple[Exchange, ...]
     seconds: float | None
     words: int | None
+    digest: str
 
 
 @dataclass
@@ -188,21 +193,41 @@ def _entry(contest: Contest, task: Task, item: Item, listener: Listener | None, 
         else:
             try:
                 entry.item, dialogue = as_dialogue(task, entry.item, contest.condition, answer)
-                entry.sides[system.name] = _side(exchanges_of(entry.item, dialogue, listener, cues))
+                side = side_of(exchanges_of(entry.item, dialogue, listener, cues), listener is not None)
             except ItemError as error:
                 entry.unusable[system.name] = f"{error.reason}: {error.detail}"
+                continue
+            if any(own.answered for own in side.exchanges):
+                entry.sides[system.name] = side
+            else:
+                entry.absent[system.name] = "no_reply"
     return entry
 
 
-def _side(exchanges: tuple[Exchange, ...]) -> Side:
-    """Raises `ItemError` if a spoken reply cannot be read."""
+def side_of(exchanges: tuple[Exchange, ...], transcribed: bool) -> Side:
+    """A system's side, of its turns.
+
+    Where nobody transcribed a spoken reply, nobody knows its words: the system's own text need not be what it
+    said.
+
+    Raises:
+        ItemError: a spoken reply cannot be read.
+    """
     answered = [own for own in exchanges if own.answered]
     spoken = [own.reply.seconds for own in answered if own.reply is not None]
-    texts = [own.reply_text for own in answered if own.reply_text is not None]
+    known = [own for own in answered if transcribed or own.reply is None]
+    texts = [own.reply_text for own in known if own.reply_text is not None]
     return Side(
         exchanges,
         seconds=sum(spoken) if len(spoken) == len(answered) else None,
         words=sum(len(text.split()) for text in texts) if len(texts) == len(answered) else None,
+        # Not what a recogniser hears in a clip: whoever listens rests on the same reply.
+        digest=digest(
+            [
+                [own.reply.digest if own.reply else None, own.reply_text if not own.reply else None]
+                for own in exchanges
+            ]
+        )[:32],
     )
 
 
@@ -221,6 +246,7 @@ def record_of(entry: Entry, folder: Path) -> DialogueRecord:
         replies={name: _shown(side, folder) for name, side in entry.sides.items()},
         absent=entry.absent,
         unusable=entry.unusable,
+        digests={name: side.digest for name, side in entry.sides.items()},
     )
 
 

@@ -29,8 +29,9 @@ _NOTES = (
     "Shares of wins are over verdicts with a winner, each order by itself. Their intervals (Wilson's, with "
     "the design effect of clusters) and sign-flip p count dialogues of one cluster as dependent.",
     "Longer replies may be better ones: length is a bias as far as people, on the same battles, lean less.",
-    "Agreement is over one verdict a battle: that of most votes (both orders, repeats, people), a tie "
-    "if none leads. Categories are first, tie and second; each battle enters in both directions, so chance "
+    "Agreement is over one verdict a battle: both orders merged, of people that of most, a tie if none "
+    "leads; a battle of which one order failed is none. Categories are first, tie and second; each battle "
+    "enters in both directions, so chance "
     "is a coin's toss between its two systems, ties apart. Kappas with the winner's name as the category are "
     "higher: they take chance for 1 in the number of systems.",
     f"Intervals of kappa and alpha are over {RESAMPLES:,} resamples of clusters of dialogues, those of rank "
@@ -50,7 +51,7 @@ def measure_judges(votes: Sequence[Vote], *, seed: int) -> Measured:
     """
     _refuse_mixed(votes)
     raters = _raters(votes)
-    battles = {name: one_order(own) for name, own in raters.items()}
+    battles = {name: _battles(own) for name, own in raters.items()}
     notes = list(_NOTES)
     return Measured(
         judges=tuple(_judge(name, own, seed) for name, own in raters.items()),
@@ -59,6 +60,11 @@ def measure_judges(votes: Sequence[Vote], *, seed: int) -> Measured:
         rankings=tuple(_rankings(battles, seed, notes)),
         notes=tuple(notes),
     )
+
+
+def _battles(votes: Sequence[Vote]) -> list[Battle]:
+    """What ratings are made of: a battle of which one order failed is none, and nothing counts twice."""
+    return list(both_orders([own for own in votes if not own.repeat]).battles)
 
 
 def _refuse_mixed(votes: Sequence[Vote]) -> None:
@@ -159,7 +165,7 @@ def _reliabilities(votes: Sequence[Vote], seed: int) -> list[ReliabilityFinding]
     }
     found = []
     for among, own in chosen.items():
-        raters = {name: verdicts_of(battles) for name, battles in by_judge(one_order(own)).items()}
+        raters = {name: verdicts_of(battles) for name, battles in by_judge(_battles(own)).items()}
         if among == "models and people" and len({vote.kind for vote in own}) < 2:
             continue
         if (told := reliability(raters, seed=seed)) is not None:

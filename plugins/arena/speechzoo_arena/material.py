@@ -6,7 +6,7 @@ second of silence after every piece. The announcements are our own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -129,6 +129,9 @@ def exchanges_of(
             it. None where nobody needs to know; then a spoken reply's text is the system's own.
         cues: which judges are told them.
 
+    Returns:
+        The turns. A blank text without speech is no reply, as a failure is none.
+
     Raises:
         ItemError: a reply cannot be transcribed.
     """
@@ -139,7 +142,7 @@ def exchanges_of(
         user: AudioClip = item.data["turns"][turn]
         read = (user.transcript or "") if cues == "none" else item.data["transcriptions"][turn]
         told = tuple(item.data["cues"][turn]) if cues == "all" else ()
-        if isinstance(reply, Failure):
+        if isinstance(reply, Failure) or _is_blank(reply):
             return Exchange(user, read, told)
         says = next(heard) if heard and reply.clip is not None else reply.text
         return Exchange(user, read, told, reply.clip, says)
@@ -149,6 +152,10 @@ def exchanges_of(
             "wrong_answer_shape", f"{len(answer.replies)} replies to {len(item.data['turns'])} turns"
         )
     return tuple(exchange(turn, reply) for turn, reply in enumerate(answer.replies))
+
+
+def _is_blank(reply: ReplyAnswer) -> bool:
+    return reply.clip is None and not (reply.text or "").strip()
 
 
 def dialogue_material(exchanges: Sequence[Exchange], *, hears: bool) -> Material:
@@ -166,15 +173,17 @@ def dialogue_material(exchanges: Sequence[Exchange], *, hears: bool) -> Material
 
 def turn_material(exchanges: Sequence[Exchange], turn: int, *, hears: bool) -> Material:
     """One turn, counted from 0, to be judged by itself; what came before is there to read."""
-    before = [
-        piece
-        for number, exchange in enumerate(exchanges[:turn], start=1)
-        for piece in _read(exchange, number)
-    ]
+    earlier = [_without_cues(one) if hears else one for one in exchanges[:turn]]
+    before = [piece for number, one in enumerate(earlier, start=1) for piece in _read(one, number)]
     opening = ["Earlier turns, which are not to be judged:\n", *before] if before else []
     cues = _cues(exchanges[turn : turn + 1], turn + 1) if hears else ()
     judged = _turn(exchanges[turn], turn + 1, hears)
     return Material((*opening, *cues, "The turn to be judged:\n", *judged), exchanges[turn].user)
+
+
+def _without_cues(exchange: Exchange) -> Exchange:
+    """The user's words alone, unless a judge that hears is told the cues."""
+    return exchange if exchange.cues else replace(exchange, user_text=exchange.user.transcript or "")
 
 
 def pair_material(first: Sequence[Exchange], second: Sequence[Exchange], *, hears: bool) -> Material:

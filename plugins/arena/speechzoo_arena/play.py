@@ -14,7 +14,7 @@ from speechzoo.run.records import writable
 from speechzoo.run.store import AppendFile, read_lines
 
 from speechzoo_arena import records, verdict
-from speechzoo_arena.arena_file import ArenaFile
+from speechzoo_arena.arena_file import ArenaFile, plan_battles
 from speechzoo_arena.entries import Entry, Side, met
 from speechzoo_arena.material import pair_material
 from speechzoo_arena.pairing import Meeting
@@ -63,8 +63,10 @@ def play(table: Table, battles: int | None, repeats: int, progress: Progress) ->
     """
     options = table.arena.options
     can_meet = met(list(table.entries.values()))
+    groups = {dialogue: entry.group for dialogue, entry in table.entries.items()}
     everything = most_battles(can_meet, options)
     ceiling = everything if battles is None else min(battles, everything)
+    plan_battles(table.folder, ceiling, repeats)
     votes = [own for own in read_lines(table.folder / records.FILE, Vote) if own.kind == "model"]
     scores = Scores([own for own in votes if own.judge == table.arena.judge.name])
     path, identity = table.folder / JUDGEMENTS, table.arena.judge.identity
@@ -72,7 +74,7 @@ def play(table: Table, battles: int | None, repeats: int, progress: Progress) ->
     try:
         with JudgementFile(path, table.judge, identity, table.max_cost) as judgements:
             progress.stage("battles", ceiling, 0)
-            for count, meetings in schedule(can_meet, options, scores, ceiling):
+            for count, meetings in schedule(can_meet, options, scores, ceiling, groups):
                 _judge(table, judgements, file, scores, meetings, 0)
                 progress.advance(count)
             again = drawn_again(scores, repeats, options.seed)
@@ -172,6 +174,7 @@ def _vote(
         "words": _both(first, second, "words"),
         "created": datetime.now(UTC),
         "basis": digest([judge.identity, ask.digest])[:32] if ask else "",
+        "replies": _both(first, second, "digest"),
     }
     if isinstance(outcome, Failure):
         failed = Failed(reason=outcome.reason, detail=writable(outcome.detail))
@@ -194,6 +197,6 @@ def _vote(
     )
 
 
-def _both(first: Side | None, second: Side | None, length: str) -> dict[str, float] | None:
-    own, others = (getattr(side, length) if side else None for side in (first, second))
+def _both(first: Side | None, second: Side | None, name: str) -> dict[str, float | str] | None:
+    own, others = (getattr(side, name) if side else None for side in (first, second))
     return None if own is None or others is None else {"first": own, "second": others}

@@ -207,8 +207,9 @@ class PairTest:
         settled: the interval lies off 0 and p_holm is below 0.05.
         met: battles that they had with each other.
         more: further battles between them, each on a dialogue of its own, after which a lead like this one
-            would be found in 80 % of cases at a two-sided 5 %, if it is the true one; 0 where it would be
-            already, None where there is no error or no lead.
+            would be settled in 80 % of cases, if it is the true one: at the level that Holm asks of the next
+            pair. 0 where it is settled; None where there is no error or no lead, or the interval alone keeps
+            it from being settled.
     """
 
     first: str
@@ -230,21 +231,25 @@ def pair_tests(ratings: Ratings) -> list[PairTest]:
     p_values = [_p_value(lead.value, error) for lead, error in zip(leads, errors, strict=True)]
     # What cannot be tested claims nothing, but is one of the family.
     adjusted = holm([1.0 if math.isnan(p) else p for p in p_values])
-    return [
-        PairTest(
-            first=first,
-            second=second,
-            lead=lead,
-            p=p,
-            p_holm=_NAN if math.isnan(p) else p_holm,
-            settled=not math.isnan(p) and p_holm < SIGNIFICANT and not lead.low <= 0 <= lead.high,
-            met=ratings.met.get((min(first, second), max(first, second)), 0),
-            more=more_battles(ratings.fit, first, second, error),
+    rejected = sum(p < SIGNIFICANT for p in adjusted)
+    level = SIGNIFICANT / max(1, len(pairs) - rejected)
+    found = []
+    for (first, second), lead, error, p, p_holm in zip(pairs, leads, errors, p_values, adjusted, strict=True):
+        settled = not math.isnan(p) and p_holm < SIGNIFICANT and not lead.low <= 0 <= lead.high
+        more = 0 if settled else more_battles(ratings.fit, first, second, error, level) or None
+        found.append(
+            PairTest(
+                first=first,
+                second=second,
+                lead=lead,
+                p=p,
+                p_holm=_NAN if math.isnan(p) else p_holm,
+                settled=settled,
+                met=ratings.met.get((min(first, second), max(first, second)), 0),
+                more=more,
+            )
         )
-        for (first, second), lead, error, p, p_holm in zip(
-            pairs, leads, errors, p_values, adjusted, strict=True
-        )
-    ]
+    return found
 
 
 def _p_value(lead: float, error: float) -> float:
@@ -265,11 +270,11 @@ def information(fit: Fit, first: str, second: str) -> float:
     return (win + tie / 4 - mean**2) / POINTS**2
 
 
-def more_battles(fit: Fit, first: str, second: str, error: float) -> int | None:
+def more_battles(fit: Fit, first: str, second: str, error: float, level: float) -> int | None:
     """How many more battles between two systems would settle which is better; see `PairTest`.
 
-    The error that finds the lead d with a power of 80 % is d / (z(0.975) + z(0.8)) (Cohen 1988, Statistical
-    Power Analysis, chapter 2). m further battles between the two, each with information i, make
+    The error that finds the lead d with a power of 80 % is d / (z(1 - level / 2) + z(0.8)) (Cohen 1988,
+    Statistical Power Analysis, chapter 2). m further battles between the two, each with information i, make
     1 / error^2 into 1 / error^2 + m i: a rank-one update of the information matrix.
 
     Args:
@@ -277,11 +282,15 @@ def more_battles(fit: Fit, first: str, second: str, error: float) -> int | None:
         first: a system.
         second: another.
         error: standard error of their difference now, in points.
+        level: of the two-sided test.
+
+    Returns:
+        0 where the error is small enough already, None where there is none or no lead.
     """
     lead = fit.rating(first) - fit.rating(second)
     if math.isnan(error) or lead == 0 or error == 0:
         return None
-    wanted = abs(lead) / float(norm.ppf(1 - SIGNIFICANT / 2) + norm.ppf(POWER))
+    wanted = abs(lead) / float(norm.ppf(1 - level / 2) + norm.ppf(POWER))
     return max(0, math.ceil((wanted**-2 - error**-2) / information(fit, first, second)))
 
 

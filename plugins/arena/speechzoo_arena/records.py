@@ -63,6 +63,13 @@ class Words(_Record):
     second: int = Field(ge=0)
 
 
+class Replies(_Record):
+    """Digests of all that each system replied (`entries.Side.digest`), in the order heard."""
+
+    first: str
+    second: str
+
+
 class _Contest(_Record):
     """Who met whom, on what, before whom.
 
@@ -113,6 +120,7 @@ class Vote(_Contest):
         usage: of a model.
         created: when, with a time zone.
         basis: digests the material, the prompt and everything about the judge that can change its verdict.
+        replies: what the two systems said; None where nobody kept it, or one side could not be read.
     """
 
     outcome: Verdict | Failed
@@ -121,6 +129,7 @@ class Vote(_Contest):
     usage: Usage | None = None
     created: AwareDatetime
     basis: str
+    replies: Replies | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:

@@ -1,6 +1,6 @@
 """Which meetings are put to the judge, and in which order: what is judged already is never put again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -57,7 +57,11 @@ def most_battles(entries: Entries, options: Options) -> int:
 
 
 def schedule(
-    entries: Entries, options: Options, scores: Scores, ceiling: int
+    entries: Entries,
+    options: Options,
+    scores: Scores,
+    ceiling: int,
+    groups: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[int, list[Meeting]]]:
     """How many battles come next, and their meetings that have no verdict yet.
 
@@ -66,13 +70,14 @@ def schedule(
         options: how pairs are chosen, and in which orders they are heard.
         scores: the votes so far; whoever iterates adds those that come.
         ceiling: most battles, those of an earlier call among them.
+        groups: of dialogues; None where all are of one. The reference has Elo ratings for each.
     """
     if options.pairing == "plan":
         yield from _planned(entries, options, scores, ceiling)
     elif options.pairing == "active":
         yield from _active(entries, options, scores, ceiling)
     else:
-        yield from _reference(entries, options, scores, ceiling)
+        yield from _reference(entries, options, scores, ceiling, groups or {})
 
 
 def _orders(meeting: Meeting, options: Options) -> list[Meeting]:
@@ -128,9 +133,9 @@ def _active(
 
 
 def _reference(
-    entries: Entries, options: Options, scores: Scores, ceiling: int
+    entries: Entries, options: Options, scores: Scores, ceiling: int, groups: Mapping[str, str]
 ) -> Iterator[tuple[int, list[Meeting]]]:
-    """One battle a dialogue, in drawn order; the pair is chosen by the Elo ratings so far."""
+    """One battle a dialogue, in drawn order; the pair is chosen by the Elo ratings in its group so far."""
     playable = sorted(dialogue for dialogue, systems in entries.items() if len(systems) > 1)
     order = np.random.default_rng(options.seed).permutation(len(playable)).tolist()
     for place in order[:ceiling]:
@@ -140,7 +145,8 @@ def _reference(
             meeting = Meeting(dialogue, begun[0].first, begun[0].second)
         else:
             generator = np.random.default_rng([options.seed, place])
-            pair = reference_pair(elo(one_order(scores.votes())), entries[dialogue], generator)
+            own = [vote for vote in scores.votes() if groups.get(vote.dialogue) == groups.get(dialogue)]
+            pair = reference_pair(elo(one_order(own)), entries[dialogue], generator)
             meeting = Meeting(dialogue, *pair)
         yield 1, _without_verdict(meeting, options, scores)
 

@@ -172,14 +172,16 @@ class _Wanted:
             raise SpeechzooError("there is no item that two of the runs have replies to")
         return playable
 
-    def plan(self, entries: Sequence[Entry], voter: str) -> Plan:
+    def plan(self, entries: Sequence[Entry], voter: str, *, active: bool = False) -> Plan:
         can_meet = {entry.item.id: sorted(entry.sides) for entry in entries}
-        return make_plan(can_meet, voter, battles=self.battles, again=self.again, seed=self.seed)
+        return make_plan(
+            can_meet, voter, battles=self.battles, again=self.again, seed=self.seed, active=active
+        )
 
 
 def _vote(wanted: _Wanted, voter: str, folder: Path, *, active: bool, free: bool) -> None:
     entries = wanted.entries()
-    plan = wanted.plan(entries, voter)
+    plan = wanted.plan(entries, voter, active=active)
     box = BallotBox(folder, voter, entries, plan, active=active, seed=wanted.seed)
     try:
         with VoteServer(box, free=free) as server:
@@ -211,7 +213,7 @@ def _import(
         raise click.UsageError("--import takes the --key of the page, and no runs")
     folder = out or USUAL_FOLDER
     with locked(folder):
-        click.echo(f"{import_votes(votes, key, folder, name)} votes in {folder}")
+        click.echo(f"{import_votes(votes, key, folder, name)} new votes in {folder}")
 
 
 def _is_one_arena(folders: Sequence[Path]) -> bool:

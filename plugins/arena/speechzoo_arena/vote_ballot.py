@@ -53,6 +53,7 @@ class Ballot:
             "seconds": _both(first.seconds, second.seconds),
             "words": _both(first.words, second.words),
             "basis": self.basis,
+            "replies": {"first": first.digest, "second": second.digest},
         }
 
 

@@ -19,7 +19,7 @@ from speechzoo_arena.orders import both_orders
 from speechzoo_arena.pairing import Meeting, next_meeting
 from speechzoo_arena.records import FILE, WITHDRAWN, Failed, Vote, distinct
 from speechzoo_arena.vote_ballot import Ballot, Choice, Clips, make_vote, shown
-from speechzoo_arena.vote_plan import Plan, next_meeting_of
+from speechzoo_arena.vote_plan import Plan, next_meeting_of, votes_of
 
 UNHEARABLE = "invalid_material"
 """Why a vote has no verdict that no person gave: its clips cannot be played."""
@@ -68,8 +68,7 @@ class BallotBox:
 
     @property
     def done(self) -> int:
-        heard = set(self._heard())
-        return sum(own in heard for own in (*self._plan.meetings, *self._plan.again))
+        return votes_of(self._plan, self._heard())
 
     @property
     def last(self) -> Vote | None:

@@ -39,7 +39,9 @@ class VotesFile(_Record):
 
 
 def import_votes(votes: Path, key: Path, folder: Path, voter: str | None) -> int:
-    """Appends the votes of a file to a folder's; all of them, or none. Returns how many.
+    """Appends those votes of a file that a folder does not hold yet; all of them, or none. Returns how many.
+
+    So a voter's later download, which holds the earlier votes as well, can be imported too.
 
     Args:
         votes: as a page's voter downloaded them.
@@ -48,8 +50,8 @@ def import_votes(votes: Path, key: Path, folder: Path, voter: str | None) -> int
         voter: instead of the pseudonym in the file.
 
     Raises:
-        SpeechzooError: the files are none, or of different pages, or the folder has votes of this voter on
-            one of the ballots already.
+        SpeechzooError: the files are none, or of different pages, or the folder has another vote of this
+            voter on one of the ballots.
     """
     said, who = _read(votes, VotesFile), _read(key, Key)
     if said.export != who.export:
@@ -62,8 +64,7 @@ def import_votes(votes: Path, key: Path, folder: Path, voter: str | None) -> int
         if own.ballot in new:
             raise SpeechzooError(f"{votes}: two votes on the ballot {own.ballot!r}")
         new[own.ballot] = _vote(who.ballots[own.ballot], name, own, own.created, key)
-    _append(list(new.values()), name, folder / FILE)
-    return len(new)
+    return _append(list(new.values()), name, folder / FILE)
 
 
 def checked_name(name: str) -> str:
@@ -78,21 +79,30 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _append(votes: list[Vote], voter: str, path: Path) -> None:
+def _append(votes: list[Vote], voter: str, path: Path) -> int:
     there = list(read_lines(path, Vote))
     if any(own.kind == "model" and own.judge == voter for own in there):
         raise SpeechzooError(f"{path}: {voter} is a model that judges there; choose another --name")
-    known = {own.key for own in distinct((own for own in there if own.judge == voter), str(path))}
-    if known & {own.key for own in votes}:
-        raise SpeechzooError(
-            f"{path} holds votes of {voter} on the same ballots: either this file was imported before (then "
-            "nothing is to be done), or two people chose one pseudonym (then give one another --name)"
-        )
+    known = {own.key: own for own in distinct((own for own in there if own.judge == voter), str(path))}
+    for own in votes:
+        if own.key in known and not _same(own, known[own.key]):
+            raise SpeechzooError(
+                f"{path} holds another vote of {voter} on {own.dialogue} ({own.first} against {own.second}): "
+                "either it was taken back and cast anew after an earlier download (then import the last "
+                "download alone, into another --out), or two people chose one pseudonym (then give one "
+                "another --name)"
+            )
+    new = [own for own in votes if own.key not in known]
     file = AppendFile(path)
     try:
-        file.append(votes)
+        file.append(new)
     finally:
         file.close()
+    return len(new)
+
+
+def _same(one: Vote, other: Vote) -> bool:
+    return (one.outcome, one.created) == (other.outcome, other.created)
 
 
 def _vote(contest: dict[str, object], voter: str, own: _Said, created: datetime, key: Path) -> Vote:

@@ -23,18 +23,22 @@ class Plan:
     """All that one voter is asked.
 
     Attributes:
-        meetings: each pair on each dialogue once, in one order.
-        again: those of them that come a second time, in the other order.
+        meetings: each pair on each dialogue that they can be asked, once, in one order.
+        battles: so many of these they are asked.
+        again: which of those come a second time, in the other order: places from 0 in the order heard.
     """
 
     meetings: tuple[Meeting, ...]
-    again: tuple[Meeting, ...]
+    battles: int
+    again: tuple[int, ...]
 
     def __len__(self) -> int:
-        return len(self.meetings) + len(self.again)
+        return self.battles + len(self.again)
 
 
-def make_plan(entries: Entries, voter: str, *, battles: int | None, again: float, seed: int) -> Plan:
+def make_plan(
+    entries: Entries, voter: str, *, battles: int | None, again: float, seed: int, active: bool = False
+) -> Plan:
     """A voter's plan; the same arguments give the same one.
 
     Dialogues come once before one comes a second time. Of each pair of systems, the one that is heard first
@@ -46,18 +50,19 @@ def make_plan(entries: Entries, voter: str, *, battles: int | None, again: float
         battles: so many pairs at most.
         again: the share of pairs that come a second time in the other order.
         seed: of all that is drawn.
+        active: which pairs they are is chosen while they vote, from all there are.
     """
     own = int(digest([seed, voter])[:12], 16)
     options = Options(orders="one", seed=own)
     most = most_battles(entries, options)
-    ceiling = most if battles is None else min(battles, most)
+    asked = most if battles is None else min(battles, most)
+    ceiling = most if active else asked
     drawn = [one for _, batch in schedule(entries, options, Scores([]), ceiling) for one in batch]
-    meetings = _in_turns(drawn)
-    count = round(again * len(meetings))
+    count = round(again * asked)
     # The last ones, if they can be spared, would come again too soon.
-    among = max(count, len(meetings) - APART)
+    among = max(count, asked - APART)
     chosen = sorted(np.random.default_rng([own, 1]).permutation(among).tolist()[:count])
-    return Plan(tuple(meetings), tuple(meetings[place].swapped for place in chosen))
+    return Plan(tuple(_in_turns(drawn)), asked, tuple(chosen))
 
 
 def next_meeting_of(plan: Plan, heard: Sequence[Meeting], choose: Choose) -> Meeting | None:
@@ -69,14 +74,31 @@ def next_meeting_of(plan: Plan, heard: Sequence[Meeting], choose: Choose) -> Mee
         choose: one of the pairs that are left.
     """
     known, long_ago = set(heard), set(heard[:-APART])
-    left = [own for own in plan.meetings if own not in known]
-    lacking = [own for own in plan.again if own not in known]
+    asked = _asked(plan, heard)
+    lacking = [own for own in _again(plan, asked) if own not in known]
     due = [own for own in lacking if own.swapped in long_ago]
     if due:
         return due[0]
-    if left:
-        return choose(left)
+    if len(asked) < plan.battles:
+        return choose([own for own in plan.meetings if own not in known])
     return lacking[0] if lacking else None
+
+
+def votes_of(plan: Plan, heard: Sequence[Meeting]) -> int:
+    """How many of the plan's votes are among those heard."""
+    asked = _asked(plan, heard)
+    return len(asked) + sum(own in heard for own in _again(plan, asked))
+
+
+def _asked(plan: Plan, heard: Sequence[Meeting]) -> list[Meeting]:
+    """What was heard of the plan for the first time, oldest first."""
+    meetings = set(plan.meetings)
+    return [own for own in heard if own in meetings][: plan.battles]
+
+
+def _again(plan: Plan, asked: Sequence[Meeting]) -> list[Meeting]:
+    """What comes a second time of what was asked so far."""
+    return [asked[place].swapped for place in plan.again if place < len(asked)]
 
 
 def everything(plan: Plan) -> list[Meeting]:

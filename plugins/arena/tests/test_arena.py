@@ -168,6 +168,7 @@ def test_ctrl_c_leaves_an_arena_that_can_be_taken_up_again(
     running.send_signal(signal.SIGTERM)
     _, told = running.communicate(timeout=60)
     assert running.returncode == 143 and "the same command takes the arena up again" in told
+    assert any("of 24 battles were played" in warning for warning in arena_report(folder).warnings)
 
 
 def test_other_options_are_refused_with_what_differs(runs: list[Path], tmp_path: Path) -> None:
@@ -201,7 +202,15 @@ def test_the_reference_pairs_by_elo_one_battle_a_dialogue(runs: list[Path], tmp_
     assert len(votes) == 8 == len({vote.dialogue for vote in votes})
     assert {vote.verdict for vote in votes} == {"first"}
     board = pooled(arena_report(folder), "always-first")
-    expected = elo(one_order(votes))
+    # By hand: an arena a dimension, from 1000, K = 4; overall is their mean.
+    arenas = {group: dict.fromkeys(NAMES, 1000.0) for group in ("semantic", "ambient")}
+    for own in votes:
+        arena = arenas[own.group]
+        gain = 4 * (1 - 1 / (1 + 10 ** ((arena[own.second] - arena[own.first]) / 400)))
+        arena[own.first] += gain
+        arena[own.second] -= gain
+    expected = {name: (arenas["semantic"][name] + arenas["ambient"][name]) / 2 for name in NAMES}
+    assert expected != pytest.approx(elo(one_order(votes)), abs=0.01)
     assert {row.system: row.elo for row in board.standings} == pytest.approx(expected)
     assert sum(expected.values()) == pytest.approx(3000)
     same = arena_of(runs, tmp_path / "same", "always-first", options=options)
@@ -242,16 +251,101 @@ def test_judges_that_fail_are_counted_and_asked_again(runs: list[Path], tmp_path
     assert cost.input_tokens == 100 * (48 - len(failed)) and cost.cost is None
 
 
+def test_what_is_no_valid_form_is_asked_for_again_once_a_call(runs: list[Path], tmp_path: Path) -> None:
+    """Otherwise one slip of the judge would leave a battle without a result for good."""
+    log = tmp_path / "log"
+    settings = ["judge.fault=no-form", f"judge.log={log}"]
+    folder = arena_of(runs, tmp_path / "arena", "longer", settings=settings)
+    failed = sum(vote.verdict is None for vote in votes_in(folder))
+    assert 0 < failed < 48 and set(Counter(log.read_text().split()).values()) == {1}
+    arena_of(runs, folder, "longer", settings=settings)
+    assert Counter(Counter(log.read_text().split()).values()) == {1: 48 - failed, 2: failed}
+    assert len(votes_in(folder)) == 48
+
+
 def test_a_ceiling_of_cost_holds_and_can_be_raised(runs: list[Path], tmp_path: Path) -> None:
     """Otherwise an arena could cost a user more than they allowed."""
     settings = ["judge.price=0.1"]
     folder = arena_of(runs, tmp_path / "arena", "longer", settings=settings, max_cost=1.5)
-    assert len(votes_in(folder)) == 2 * ASKS_A_CALL
+    assert len(votes_in(folder)) == 15
     assert all(vote.verdict is not None for vote in votes_in(folder))
-    assert arena_report(folder).costs[0].cost == pytest.approx(1.6)
+    report = arena_report(folder)
+    assert report.costs[0].cost == pytest.approx(1.5)
+    assert report.arena.planned and (report.played, report.arena.planned.battles) == (7, 24)
+    assert any("7 of 24 battles were played" in told for told in report.warnings)
     arena_of(runs, folder, "longer", settings=settings, max_cost=100.0)
     assert len(votes_in(folder)) == 48
-    assert arena_report(folder).costs[0].cost == pytest.approx(4.8)
+    whole = arena_report(folder)
+    assert whole.costs[0].cost == pytest.approx(4.8) and whole.played == 24
+    assert not any("were played" in told for told in whole.warnings)
+
+
+def test_an_arena_that_is_not_played_out_exits_with_1(
+    players: dict[str, str], runs: list[Path], tmp_path: Path
+) -> None:
+    """Otherwise a script would take a third of an arena for all of it."""
+    command = [
+        sys.executable, "-m", "speechzoo", "arena", *map(str, runs), "--judge", "longer",
+        "--out", str(tmp_path / "arena"), "--set", "judge.price=0.1", "--max-judge-cost",
+    ]  # fmt: skip
+
+    def play(cost: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, cost], env=players, capture_output=True, text=True, timeout=200, check=False
+        )
+
+    stopped = play("0.5")
+    assert stopped.returncode == 1 and "of 24 battles were played" in stopped.stdout, stopped.stderr
+    assert play("100").returncode == 0
+
+
+def test_votes_on_other_replies_are_left_out(runs: list[Path], tmp_path: Path) -> None:
+    """Otherwise verdicts on what a system of the same name said elsewhere would count for this one."""
+    one = [run_of(name, tmp_path / "text" / name, conditions=("s2t",)) for name in NAMES]
+    two = [run_of(name, tmp_path / "texts" / name, conditions=("s2t",), says="other") for name in NAMES]
+    folder = arena_of(one, tmp_path / "arena", "longer")
+    stranger = arena_of(two, tmp_path / "stranger", "always-first")
+    same = arena_of(one, tmp_path / "same", "moody")
+    report = arena_report(folder, [stranger, same])
+    assert {board.rater for board in report.boards} == {"longer", "moody"}
+    (left_out,) = [note for note in report.notes if "rest on other replies" in note]
+    assert left_out.startswith(f"48 votes in {stranger} ")
+
+
+def test_a_battle_of_which_one_order_failed_has_no_winner_anywhere(runs: list[Path], tmp_path: Path) -> None:
+    """Otherwise the list would name a winner, and agreement count one, that no rating knows of."""
+    folder = arena_of(runs, tmp_path / "arena", "longer", settings=["judge.fault=unreachable"])
+    people = arena_of(runs, tmp_path / "other", "moody")
+    report = arena_report(folder, [people])
+    name = "longer (fault=unreachable)"
+    half = [
+        own
+        for own in report.meetings
+        if {bool(vote.failure) for vote in own.votes if vote.rater == name} == {True, False}
+    ]
+    assert half and all(name not in own.results and "moody" in own.results for own in half)
+    decided = sum(name in own.results for own in report.meetings)
+    assert decided == pooled(report, name).battles < 24
+    assert report.judges is not None
+    (agreed,) = [row for row in report.judges.agreements if not row.group]
+    assert agreed.battles == decided
+
+
+def test_runs_graded_by_different_judges_are_not_compared_by_grade(
+    players: dict[str, str], runs: list[Path], tmp_path: Path
+) -> None:
+    """Otherwise a lenient judge's run would seem better than a strict one's."""
+    own = [
+        run_of("short", tmp_path / "a", of_task={"judge": "longer"}),
+        run_of("long", tmp_path / "b", of_task={"judge": "moody"}),
+    ]
+    report = report_of(own, tmp_path / "arena", "longer")
+    assert any("judge: longer" in note and "for short, moody" in note for note in report.notes)
+    assert any("graded by different judges" in note for note in report.notes)
+    assert not report.rubrics and not report.trends
+    own[1] = run_of("long", tmp_path / "c", of_task={"judge": "longer"})
+    alike = report_of(own, tmp_path / "alike", "longer")
+    assert alike.rubrics and alike.trends and not any("different parts" in note for note in alike.notes)
 
 
 def test_damaged_clips_make_no_verdicts(runs: list[Path], tmp_path: Path) -> None:
@@ -438,6 +532,8 @@ def test_the_report_alone_needs_neither_judge_nor_task_nor_runs(
     figures = json.loads((moved / "arena" / "figures.json").read_text())
     assert any("run of long cannot be read" in note for note in figures["notes"])
     assert "without a judge" in speechzoo("arena", str(moved / "arena"), "--judge", "x", code=2).stderr
+    ignored = speechzoo("arena", str(moved / "arena"), "--repeats", "9", "--no-ties", code=2).stderr
+    assert "--repeats" in ignored and "--no-ties" in ignored and "Name the runs" in ignored
     assert folder.name == "arena"
 
 
@@ -472,6 +568,7 @@ def test_what_could_not_be_heard_is_heard_by_a_later_call(tmp_path: Path) -> Non
     assert ears.asked == 1
 
 
+@pytest.mark.slow
 @pytest.mark.stack
 def test_the_embedded_stack_plays_end_to_end(tmp_path: Path) -> None:
     """Otherwise the README's arena would not run on a machine without a network."""

@@ -132,9 +132,34 @@ def test_more_battles_is_the_sample_size_of_two_systems() -> None:
     lead = fit.rating("A") - fit.rating("B")
     total = (1.959964 + 0.841621) ** 2 * POINTS**2 / (0.6 * 0.4) / lead**2
     assert information(fit, "A", "B") == pytest.approx(0.24 / POINTS**2)
-    assert more_battles(fit, "A", "B", now) == math.ceil(total - 100)
-    assert more_battles(fit, "A", "B", now / 100) == 0
-    assert more_battles(fit, "A", "B", float("nan")) is None
+    assert more_battles(fit, "A", "B", now, 0.05) == math.ceil(total - 100)
+    assert more_battles(fit, "A", "B", now / 100, 0.05) == 0
+    assert more_battles(fit, "A", "B", float("nan"), 0.05) is None
+
+
+def test_more_battles_are_those_that_settle_a_pair_among_many() -> None:
+    """Otherwise a team would be told that nothing is lacking, and the pair would stay unsettled."""
+    seen = 0
+    for seed in range(6):
+        found = rate(random_battles(seed, 8, 600, 0.3), seed=0, resamples=100)
+        told = pair_tests(found)
+        level = 0.05 / max(1, sum(own.p_holm >= 0.05 for own in told))
+        for own in told:
+            if own.settled:
+                assert own.more == 0
+                continue
+            assert own.more != 0
+            if own.more is None:
+                assert own.lead.low <= 0 and own.p_holm < 0.05
+                continue
+            error = found.difference_error(own.first, own.second)
+            gained = own.more * information(found.fit, own.first, own.second)
+            later = 1 / math.sqrt(error**-2 + gained)
+            power = norm.sf(norm.ppf(1 - level / 2) - own.lead.value / later)
+            assert power >= 0.8 - 1e-9
+            # By the level of a single pair some of them would be told that nothing is lacking.
+            seen += more_battles(found.fit, own.first, own.second, error, 0.05) == 0
+    assert seen
 
 
 def test_a_tie_tells_less_than_a_win() -> None:

@@ -69,6 +69,22 @@ def test_a_failure_is_no_verdict_and_is_tried_again(vote: Any) -> None:
     assert played(options, 4, vote, again) == [lost]
 
 
+def test_the_reference_pairs_by_the_ratings_of_the_dialogues_own_group(vote: Any) -> None:
+    """Otherwise who is good at one dimension would decide who meets in another, as nowhere published."""
+    entries = {"loud": ["A", "B", "C", "D"], "quiet": ["A", "B", "C", "D"]}
+    # In the group of "loud" A is far ahead of all, so that its pairs are the three most distant ones.
+    votes = [vote("A", other, "first", f"{n}-{other}") for n in range(9) for other in "BCD"]
+    groups = {"loud": "noise", "quiet": "calm"} | {own.dialogue: "noise" for own in votes}
+    met: dict[str, set[frozenset[str]]] = {"loud": set(), "quiet": set()}
+    for seed in range(30):
+        options = Options(pairing="reference", orders="one", seed=seed)
+        for _, meetings in schedule(entries, options, Scores(votes), 2, groups):
+            for own in meetings:
+                met[own.dialogue].add(frozenset((own.first, own.second)))
+    assert met["loud"] == {frozenset("BC"), frozenset("BD"), frozenset("CD")}
+    assert met["quiet"] == {frozenset("AB"), frozenset("AC"), frozenset("AD")}, "all are at 1000 there"
+
+
 def test_few_battles_are_spread_over_dialogues_and_pairs(vote: Any) -> None:
     """Otherwise a small arena would tell of one dialogue, or of one pair."""
     meetings = played(Options(orders="one"), 7, vote)

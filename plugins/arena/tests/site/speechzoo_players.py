@@ -60,7 +60,7 @@ def speechzoo_tasks():
                 "history": Parameter("text", "an option"),
                 "folder": Parameter("", "where the user's clips lie"),
             },
-            parts={"transcriber": "counting-ears"},
+            parts={"transcriber": "counting-ears", "judge": ""},
         ),
         TaskSpec(
             name="questions",

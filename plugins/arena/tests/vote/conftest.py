@@ -39,7 +39,7 @@ def some_entries(
                 Exchange(a_tone(200 + number), words, reply=a_tone(500 + 10 * number + place)),
                 Exchange(a_tone(300 + number), words, reply_text=f"{words} number {place}"),
             )
-            entry.sides[system] = Side(exchanges, None, 5)
+            entry.sides[system] = Side(exchanges, None, 5, f"replies of {system} to {number}")
         found.append(entry)
     return found
 
@@ -60,7 +60,7 @@ def box(tmp_path: Path) -> Callable[..., BallotBox]:
 
     def make(entries: list[Entry], voter: str = "anna", active: bool = False, **more: Any) -> BallotBox:
         options = {"battles": None, "again": 0.0, "seed": 0, **more}
-        plan = make_plan({own.item.id: sorted(own.sides) for own in entries}, voter, **options)
+        plan = make_plan({own.item.id: sorted(own.sides) for own in entries}, voter, active=active, **options)
         return BallotBox(tmp_path, voter, entries, plan, active=active, seed=0)
 
     return make

@@ -7,9 +7,10 @@ import pytest
 from speechzoo import AudioClip, SpeechzooError
 from speechzoo.run.store import AppendFile
 
-from speechzoo_arena.entries import Entry
+from speechzoo_arena.entries import Entry, side_of
 from speechzoo_arena.material import Exchange
 from speechzoo_arena.records import FILE, Failed, failures, read_votes
+from speechzoo_arena.vote_plan import everything, make_plan
 
 
 def meeting(box: Any) -> Any:
@@ -25,8 +26,20 @@ def test_a_vote_says_what_was_heard(box: Any, entries: Any, tmp_path: Any) -> No
     (vote,) = read_votes(tmp_path)
     assert (vote.first, vote.second) == (shown.ballot.meeting.first, shown.ballot.meeting.second)
     assert vote.verdict == "second" and vote.kind == "human" and vote.judge == "anna"
-    assert vote.group == "semantic" and vote.words is not None and vote.words.first == 5
+    assert vote.group == "semantic" and vote.replies is not None
+    assert vote.replies.first == f"replies of {vote.first} to {vote.dialogue[-1]}"
     assert vote.reason.strip() == "clearer?" and vote.basis == shown.ballot.basis
+
+
+def test_a_systems_own_text_is_no_count_of_words(entries: Any) -> None:
+    """Otherwise the length of what people heard would be what a system claims to have said."""
+    (entry, *_) = entries()
+    (own, *_) = next(iter(entry.sides.values())).exchanges
+    spoken = Exchange(own.user, own.user_text, reply=own.user, reply_text="Two words.")
+    written = Exchange(own.user, own.user_text, reply_text="Two words.")
+    assert side_of((spoken, written), transcribed=False).words is None
+    assert side_of((spoken, written), transcribed=True).words == 4
+    assert side_of((written,), transcribed=False).words == 2
 
 
 def test_nothing_shown_tells_who_it_is(box: Any, entries: Any) -> None:
@@ -136,6 +149,31 @@ def test_active_pairing_goes_where_it_is_open(box: Any, entries: Any) -> None:
         own.cast(good if "good" in pairs[-1] else "tie", "")
     assert set(map(tuple, pairs[:2])) and pairs[0] != pairs[1], "systems are connected first"
     assert pairs.count(frozenset(("bad", "other"))) > 3
+
+
+def test_active_pairing_chooses_from_all_and_ends_in_time(box: Any, entries: Any) -> None:
+    """Otherwise a few battles would be those of the plan, heard in another order."""
+    some = entries(("good", "bad", "other"), 6)
+    own = box(some, active=True, battles=9, again=0.34)
+    assert own.total == 12
+    heard = []
+    while own.offer():
+        now = meeting(own)
+        heard.append(now)
+        good = "first" if now.first == "good" else "second"
+        own.cast(good if "good" in (now.first, now.second) else "tie", "")
+        assert own.done == len(heard)
+        if len(heard) == 5:
+            own.close()
+            own = box(some, active=True, battles=9, again=0.34)
+            assert own.done == 5
+    pairs = {(one.dialogue, frozenset((one.first, one.second))) for one in heard}
+    assert len(heard) == len(set(heard)) == 12 and len(pairs) == 9
+    planned = everything(
+        make_plan({one.item.id: sorted(one.sides) for one in some}, "anna", battles=9, again=0, seed=0)
+    )
+    assert not pairs <= {(one.dialogue, frozenset((one.first, one.second))) for one in planned}
+    assert sum(pair == frozenset(("bad", "other")) for _, pair in pairs) > 3, "a plan has three of each pair"
 
 
 def test_a_clip_that_cannot_be_played_is_told(box: Any, entries: Any, tmp_path: Any, tone: Any) -> None:

@@ -34,8 +34,17 @@ def test_some_come_again_in_the_other_order() -> None:
     plan = make_plan(FOUR, "anna", battles=30, again=0.2, seed=0)
     order = everything(plan)
     assert len(order) == len(set(order)) == 36 and len(plan.again) == 6
-    for own in plan.again:
+    again = [own for own in order if own not in plan.meetings]
+    assert len(again) == 6
+    for own in again:
         assert order.index(own) - order.index(own.swapped) > APART
+
+
+def test_active_pairing_may_choose_any_pair() -> None:
+    """Otherwise the pairs that are most in doubt may not be among those that can be asked."""
+    plan = make_plan(FOUR, "anna", battles=12, again=0.25, seed=0, active=True)
+    assert len(plan.meetings) == 60 and len(plan) == 15
+    assert len(everything(plan)) == 15
 
 
 def test_the_same_voter_has_the_same_plan_and_another_another() -> None:
