@@ -1,7 +1,6 @@
 """What a judge is asked, and how its form is read."""
 
 import pytest
-from pydantic import ValidationError
 from speechzoo import AudioClip, Item
 from speechzoo.audio import silence
 from speechzoo.judging import read_form
@@ -21,7 +20,7 @@ def test_the_winner_is_read_as_heard() -> None:
 @pytest.mark.parametrize("text", ['{"winner": "tie"}', '{"winner": "model a"}', '{"reason": "A"}', "Model A"])
 def test_what_names_no_winner_is_no_verdict(text: str) -> None:
     """Otherwise a guess would count as a judge's opinion."""
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValueError, match="no such form"):
         read_form(text, form(ties=False))
 
 
@@ -41,6 +40,9 @@ def test_a_reply_that_gives_orders_stays_a_quotation() -> None:
     sides = [(Exchange(user, "hello", (), None, text),) for text in (order, "hi")]
     (text,) = pair_material(*sides, hears=False).parts()
     assert isinstance(text, str)
+    # Quoted, what looks like a mark of turns is broken up.
+    assert order not in text
+    text = text.replace("\u200b", "")
     opening = text.index(order)
     code = text[:opening].rsplit("<reply ", 1)[1].split(">")[0]
     assert text[opening + len(order) :].startswith(f"\n</reply {code}>")

@@ -62,7 +62,9 @@ def test_texts_are_scored_after_text_and_after_speech(evaluate, tmp_path, tied):
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("tied", [False, True], ids=["8B", "3B"])
+@pytest.mark.parametrize(
+    "tied", [pytest.param(False, id="8B", marks=pytest.mark.slow), pytest.param(True, id="3B")]
+)
 def test_spoken_questions_are_answered_in_speech(evaluate, tmp_path, tied):
     """Speech in, speech out: what EchoX is for. Random units say nothing that could be graded."""
     loading.fetch(open_catalogue().service("whisper-tiny"), print)

@@ -22,6 +22,13 @@ SPEAKERS = {
     "moshi": "seconds=2",
 }
 LINES = 70
+IN_EVERY_SUITE = {"qwen2-audio", "granite-speech", "moshi"}
+"""One of each sort; each of the others takes as many seconds more, and runs with -m slow."""
+
+
+def mostly_slow(adapters):
+    """The adapters as parameters, those marked that need not run in every suite."""
+    return [pytest.param(name, marks=[] if name in IN_EVERY_SUITE else pytest.mark.slow) for name in adapters]
 
 
 def evaluate(model: str, out: Path, *options: str) -> SimpleNamespace:
@@ -42,7 +49,7 @@ def both_arms(model: str, out: Path) -> SimpleNamespace:
     return evaluate(model, out, "--task", "s2sbench-mini", "--conditions", "t2t,s2t")
 
 
-@pytest.mark.parametrize("adapter", LISTENERS, indirect=True)
+@pytest.mark.parametrize("adapter", mostly_slow(LISTENERS), indirect=True)
 def test_a_folder_is_evaluated_in_both_arms(adapter, folder, tmp_path):
     """Otherwise an adapter that passes every small question fails at its users' first command."""
     run = both_arms(f"{adapter}@{folder}", tmp_path)
@@ -51,7 +58,7 @@ def test_a_folder_is_evaluated_in_both_arms(adapter, folder, tmp_path):
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("adapter", SPEAKERS, indirect=True)
+@pytest.mark.parametrize("adapter", mostly_slow(SPEAKERS), indirect=True)
 def test_a_folder_answers_spoken_questions_in_speech(adapter, folder, tmp_path):
     """Otherwise a model that speaks is compared with others by its text alone."""
     loading.fetch(open_catalogue().service("whisper-tiny"), print)
