@@ -98,8 +98,8 @@ class Task(Protocol):
 class JudgedTask(Task, Protocol):
     """A task whose grades need a judge's opinion.
 
-    The runner asks the judge and keeps what it said in the run's folder; nothing is asked twice. The
-    judgements come with the answer that is to be graded.
+    The runner asks the judge and keeps what it said in the run's folder; no valid judgement is asked for
+    twice. The judgements come with the answer that is to be graded.
 
     Attributes:
         judge: its part of that name, ``setup.part("judge")``.

@@ -1,4 +1,4 @@
-"""Asks a judge, and keeps what it said: a judgement is never asked, or paid for, twice.
+"""Asks a judge, and keeps what it said: no valid judgement is asked, or paid for, twice.
 
 What was said is on disk before more is asked for, so that a kill loses no more than the batch under way.
 """

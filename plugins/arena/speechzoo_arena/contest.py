@@ -95,7 +95,9 @@ def read_contest(folders: Sequence[Path], condition: Condition | None) -> Contes
     for other in runs[1:]:
         _require_same_task(runs[0], other)
     chosen = _condition(runs, condition)
-    systems = [System(name, run, _answers(run, chosen)) for name, run in zip(_names(runs), runs, strict=True)]
+    systems = [
+        System(name, run, _answers(run, chosen)) for name, run in zip(system_names(runs), runs, strict=True)
+    ]
     return Contest(tuple(systems), chosen, tuple(_option_notes(systems)))
 
 
@@ -208,14 +210,18 @@ def _condition(runs: Sequence[Results], wanted: Condition | None) -> Condition:
     return shared[0]
 
 
-def _names(runs: Sequence[Results]) -> list[str]:
-    """By model; runs of one model are told apart by the name of their folder, then by all of its path."""
+def system_names(runs: Sequence[Results]) -> list[str]:
+    """By model; runs of one model are told apart by the name of their folder, then by all of its path.
+
+    Raises:
+        SpeechzooError: a run is named twice.
+    """
     models = [str(run.run.systems["model"].identity["name"]) for run in runs]
     paths = [run.folder.resolve() for run in runs]
     names = _told_apart(models, models, [path.name for path in paths])
     names = _told_apart(names, models, [str(path) for path in paths])
     if len(set(names)) < len(names):
-        raise SpeechzooError("a run meets itself: " + ", ".join(str(run.folder) for run in runs))
+        raise SpeechzooError("a run is named twice: " + ", ".join(str(run.folder) for run in runs))
     return names
 
 

@@ -458,7 +458,7 @@ def test_runs_that_do_not_belong_together_are_refused(
     text = run_of("long", tmp_path / "text", conditions=("t2t",))
     with pytest.raises(SpeechzooError, match=r"no condition in common.*has t2t"):
         arena_of([runs[0], text], tmp_path / "arena", "longer")
-    with pytest.raises(SpeechzooError, match="meets itself"):
+    with pytest.raises(SpeechzooError, match="a run is named twice"):
         arena_of([runs[0], runs[0]], tmp_path / "arena", "longer")
     with pytest.raises(SpeechzooError, match="at least two"):
         arena_of(runs[:1], tmp_path / "arena", "longer")

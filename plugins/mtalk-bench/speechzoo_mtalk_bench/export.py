@@ -14,6 +14,7 @@ from speechzoo.loading import load
 from speechzoo.run.files import write_whole
 from speechzoo.run.records import Results
 from speechzoo.run.results import read_results
+from speechzoo_arena.contest import system_names
 
 from speechzoo_mtalk_bench.replies import TYPES
 from speechzoo_mtalk_bench.rows import SUBSETS
@@ -52,7 +53,7 @@ def command(
         raise SpeechzooError(f"{name} is no task of MTalk-Bench: choose mtalk-bench or mtalk-mini")
     systems: dict[str, Answers] = {}
     found = [read_results(folder) for folder in runs]
-    for system, results in zip(_names(found), found, strict=True):
+    for system, results in zip(system_names(found), found, strict=True):
         systems[system] = _answers(results)
         if not systems[system]:
             raise SpeechzooError(f"{results.folder} holds no spoken replies (s2s) to dialogues")
@@ -73,25 +74,6 @@ def write_replies(out: Path, items: Sequence[Item], systems: Mapping[str, Answer
         key, kind = keys[subset]
         content[key].append(_dialogue(out, item, kind, item.id.removeprefix(f"{subset}-"), systems))
     write_whole(out / FILE, json.dumps(content, indent=1, ensure_ascii=False))
-
-
-def _names(runs: Sequence[Results]) -> list[str]:
-    """By model; runs of one model are told apart by the name of their folder, then by all of its path.
-
-    Raises:
-        SpeechzooError: a run is named twice.
-    """
-    models = [str(run.run.systems["model"].identity["name"]) for run in runs]
-    paths = [run.folder.resolve() for run in runs]
-    names = models
-    for places in ([path.name for path in paths], [str(path) for path in paths]):
-        names = [
-            name if names.count(name) == 1 else f"{model} ({place})"
-            for name, model, place in zip(names, models, places, strict=True)
-        ]
-    if len(set(names)) < len(names):
-        raise SpeechzooError("a run is named twice: " + ", ".join(str(run.folder) for run in runs))
-    return names
 
 
 def _answers(results: Results) -> Answers:
