@@ -52,15 +52,30 @@ def listen(component: Component, device: str, plan: Plan, progress: Progress) ->
         StoreError: the cache cannot be written, or is damaged.
     """
     spoken = _spoken(plan)
-    clips = {clip.digest: clip for own, _ in spoken.values() for clip in own}
+    heard = hear(component, (clip for own, _ in spoken.values() for clip in own), device, progress)
+    return [_record(item, [heard[clip.digest] for clip in own], said) for item, (own, said) in spoken.items()]
+
+
+def hear(
+    component: Component, clips: Iterable[AudioClip], device: str, progress: Progress
+) -> dict[str, str | Failure]:
+    """What the transcriber hears in each clip, by the clip's digest. It is loaded only if one is new.
+
+    Raises:
+        ItemError: a clip's file cannot be read.
+        SetupError: the transcriber cannot be loaded.
+        StoreError: the cache cannot be written, or is damaged.
+    """
+    wanted = {clip.digest: clip for clip in clips}
     cache = TranscriptCache(component, device)
     heard: dict[str, str | Failure] = {**cache.read()}
-    todo = [clip for name, clip in clips.items() if name not in heard]
-    progress.stage(f"listening ({component.name})", len(clips), len(clips) - len(todo))
+    todo = [clip for name, clip in wanted.items() if name not in heard]
+    progress.stage(f"listening ({component.name})", len(wanted), len(wanted) - len(todo))
     if todo:
         heard |= _transcribe(load(component, LoadOptions(device=device)), todo, cache, progress)
-    _tell_failures([heard[name] for name in clips], progress)
-    return [_record(item, [heard[clip.digest] for clip in own], said) for item, (own, said) in spoken.items()]
+    found = {name: heard[name] for name in wanted}
+    _tell_failures(found.values(), progress)
+    return found
 
 
 class TranscriptCache:
