@@ -63,7 +63,7 @@ class SpeechCache:
         return AudioClip.from_file(path, text) if path.exists() else None
 
     def add(self, text: str, clip: AudioClip) -> AudioClip:
-        """Keeps a clip; it is on disk when this returns."""
+        """Keeps a clip; it is on disk when this returns, and the same as `read` will give."""
         path = self.folder / _file_name(text)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ class SpeechCache:
                 write_whole(path, clip.encoded())
         except OSError as error:
             raise StoreError(f"{path} cannot be written: {error.strerror}") from error
-        return AudioClip.from_file(path, text, clip.language)
+        return AudioClip.from_file(path, text)
 
 
 def _file_name(text: str) -> str:

@@ -21,7 +21,7 @@ from speechzoo import (
     Voice,
 )
 from speechzoo.asks import dialogue_of, with_clips
-from speechzoo.dialogue import clips_of
+from speechzoo.dialogue import clips_of, clips_of_others
 
 AskT = TypeVar("AskT", ScoreAsk, ReplyAsk)
 AnswerT = TypeVar("AnswerT", ScoreAnswer, ReplyAnswer)
@@ -134,7 +134,7 @@ def _with_hearing(
     """The answer, with what was heard and how long it took."""
     if isinstance(answer, Failure):
         return answer
-    clips = clips_of(dialogue_of(ask))
+    clips = clips_of_others(dialogue_of(ask))
     if not clips:
         return replace(answer, timings={"think": thinking})
     return replace(

@@ -56,7 +56,11 @@ PIPER = ServiceSpec(
     kind="voice",
     target="speechzoo_cascade.voice:PiperVoice",
     summary="Piper speech synthesis, deterministic",
-    parameters={"speed": Parameter(1.0, "of the speech; 2 takes half the time")},
+    parameters={
+        "speed": Parameter(1.0, "of the speech; 2 takes half the time"),
+        "pitch": Parameter(1.0, "factor of pitch and formants, at the same speed; 1.12 is a smaller speaker"),
+    },
+    parts={"voice": ""},
     requires=("piper-tts",),
 )
 
