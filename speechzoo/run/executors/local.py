@@ -1,47 +1,29 @@
-"""One worker process on this machine: a model that crashes, hangs or is killed takes only it down."""
+"""Worker processes on this machine: a model that crashes, hangs or is killed takes down only its own."""
 
 import contextlib
 import multiprocessing
+import os
 import signal
-import traceback
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from speechzoo.asks import Answer, Ask, Failure
+from speechzoo.asks import Ask
 from speechzoo.errors import SetupError
-from speechzoo.loading import Component, load
-from speechzoo.model import Model
-from speechzoo.run.execute import answer_batch
 from speechzoo.run.executors import Answered
+from speechzoo.run.executors.pool import Pool, State
+from speechzoo.run.executors.worker import Answers, Loading, WorkerLostError, answers_of, load_model
 from speechzoo.run.plan import Work
-from speechzoo.run.records import Key
-from speechzoo.setup import LoadOptions
 
-DEATHS_ALLOWED = 3
 SECONDS_TO_END = 10.0
 
-
-@dataclass(frozen=True)
-class Loading:
-    """What a worker needs to load its system."""
-
-    component: Component
-    options: LoadOptions
-
-
-class WorkerLostError(Exception):
-    """The worker died, or gave no answer within the time limit."""
-
-    def __init__(self, hung: bool, exit_code: int | None = None) -> None:
-        super().__init__("timed out" if hung else f"worker ended with code {exit_code}")
-        self.hung = hung
+__all__ = ["Loading", "LocalExecutor"]
 
 
 class LocalExecutor:
-    """Runs a system in one spawned process.
+    """Runs a system in spawned processes, one a device.
 
     A batch whose worker is lost is asked again item by item; an item whose worker dies three times,
     or that gives no answer within the time limit on its own, is set aside as a failure.
@@ -49,65 +31,100 @@ class LocalExecutor:
     Args:
         loading: the system and how to load it.
         time_limit: seconds a batch may take.
+        devices: where, a worker each; one device may be named several times. None means one worker on the
+            device that ``loading`` names.
     """
 
-    def __init__(self, loading: Loading, time_limit: float) -> None:
-        self._loading = loading
-        self._time_limit = time_limit
-        self._process: BaseProcess | None = None
-        self._pipe: Connection | None = None
-        self._idle = False
+    def __init__(self, loading: Loading, time_limit: float, devices: Sequence[str] | None = None) -> None:
+        chosen = devices or [loading.options.device]
+        environment = _shared_cores(len(chosen))
+        workers = [
+            LocalWorker(replace(loading, options=replace(loading.options, device=device)), environment)
+            for device in chosen
+        ]
+        self._pool = Pool(loading.component.name, workers, _ready, time_limit)
 
     def run(self, batches: Iterable[list[Work]]) -> Iterator[Answered]:
-        waiting = deque(batches)
-        deaths: Counter[Key] = Counter()
-        done: Answered = []
-        while waiting:
-            batch = waiting.popleft()
-            try:
-                self._send(batch)
-                # Handed back, and put on disk, while the worker is at the next batch.
-                if done:
-                    yield done
-                done = []
-                done = list(zip(batch, self._receive(), strict=True))
-            except WorkerLostError as lost:
-                self._kill()
-                done += self._set_aside(batch, lost, waiting, deaths)
-                if done:  # before the next worker is started, which may fail
-                    yield done
-                done = []
-        if done:
-            yield done
-
-    def _set_aside(
-        self,
-        batch: list[Work],
-        lost: WorkerLostError,
-        waiting: deque[list[Work]],
-        deaths: Counter[Key],
-    ) -> Answered:
-        """What is given up of a batch whose worker was lost; the rest goes back in front of the queue."""
-        if len(batch) > 1:
-            waiting.extendleft([work] for work in reversed(batch))
-            return []
-        (work,) = batch
-        deaths[work.key] += 1
-        if lost.hung:
-            return [(work, Failure("timed_out", f"no answer within {self._time_limit:.0f} s"))]
-        if deaths[work.key] >= DEATHS_ALLOWED:
-            return [(work, Failure("worker_died", f"{DEATHS_ALLOWED} times ({lost})"))]
-        waiting.appendleft(batch)
-        return []
+        return self._pool.run(batches)
 
     def close(self) -> None:
-        """Lets an idle worker end by itself; one at work or one that lingers is killed."""
-        if self._process is not None and self._pipe is not None and self._idle:
-            self._pipe.close()
-            self._process.join(SECONDS_TO_END)
-        self._kill()
+        """Lets idle workers end by themselves; those at work or that linger are killed."""
+        idle = [place.worker for place in self._pool.places if place.state is State.IDLE]
+        for worker in idle:
+            worker.leave()
+        until = time.monotonic() + SECONDS_TO_END
+        for worker in idle:
+            worker.join(until - time.monotonic())
+        self._pool.close()
 
-    def _kill(self) -> None:
+
+class LocalWorker:
+    """One process; see `Worker`.
+
+    Args:
+        loading: what it loads.
+        environment: variables of its environment that differ from ours.
+    """
+
+    def __init__(self, loading: Loading, environment: Mapping[str, str]) -> None:
+        self._loading = loading
+        self._environment = environment
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    @property
+    def process_id(self) -> int | None:
+        """None if it does not run."""
+        return self._process.pid if self._process else None
+
+    @property
+    def pipe(self) -> Connection:
+        """Of a worker that was started."""
+        assert self._pipe is not None
+        return self._pipe
+
+    def start(self) -> None:
+        # Spawned, not forked: a fork would share the driver's threads, locks and device contexts.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(theirs, self._loading), daemon=True)
+        with _environment(self._environment):
+            self._process.start()
+        theirs.close()
+
+    def loaded(self) -> None:
+        try:
+            problem = self.pipe.recv()
+        except (EOFError, ConnectionError) as error:
+            raise self._lost() from error
+        if problem is not None:
+            raise SetupError(problem)
+
+    def send(self, asks: Sequence[Ask]) -> None:
+        try:
+            self.pipe.send(asks)
+        except ConnectionError as error:
+            raise self._lost() from error
+
+    def answers(self) -> Answers:
+        try:
+            answers: Answers | SetupError = self.pipe.recv()
+        except (EOFError, ConnectionError) as error:
+            raise self._lost() from error
+        if isinstance(answers, SetupError):
+            raise answers
+        return answers
+
+    def leave(self) -> None:
+        """Tells an idle worker that nothing more will come."""
+        self.pipe.close()
+
+    def join(self, seconds: float) -> None:
+        """Waits for its end, at most so long."""
+        if self._process is not None:
+            self._process.join(max(0.0, seconds))
+
+    def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -115,73 +132,56 @@ class LocalExecutor:
             self._pipe.close()
         self._process = self._pipe = None
 
-    def _send(self, batch: list[Work]) -> None:
-        """Gives a batch to the worker, which has none."""
-        pipe = self._pipe or self._start()
-        self._idle = False
-        try:
-            pipe.send([work.ask for work in batch])
-        except ConnectionError as error:
-            raise self._lost() from error
-
-    def _receive(self) -> list[Answer | Failure]:
-        """The answers to the batch that was sent."""
-        assert self._pipe is not None
-        try:
-            if not self._pipe.poll(self._time_limit):
-                raise WorkerLostError(hung=True)
-            answers: list[Answer | Failure] | SetupError = self._pipe.recv()
-        except (EOFError, ConnectionError) as error:
-            raise self._lost() from error
-        if isinstance(answers, SetupError):
-            raise answers
-        self._idle = True
-        return answers
-
-    def _start(self) -> Connection:
-        # Spawned, not forked: a fork would share the driver's threads, locks and device contexts.
-        context = multiprocessing.get_context("spawn")
-        self._idle = False
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, self._loading), daemon=True)
-        self._process.start()
-        theirs.close()
-        name = self._loading.component.name
-        try:
-            problem = self._pipe.recv()
-        except (EOFError, ConnectionError) as error:
-            raise SetupError(f"{name} could not be loaded: {self._lost()}") from error
-        if problem is not None:
-            raise SetupError(f"{name} could not be loaded:\n{problem}")
-        return self._pipe
-
     def _lost(self) -> WorkerLostError:
         if self._process is not None:
             self._process.join()
-        return WorkerLostError(hung=False, exit_code=self._process.exitcode if self._process else None)
+        return WorkerLostError(f"worker ended with code {self._process.exitcode if self._process else None}")
+
+
+def _ready(workers: Sequence[LocalWorker], seconds: float) -> list[LocalWorker]:
+    """A pipe of a worker that died is ready too: it has come to its end."""
+    ready = wait([worker.pipe for worker in workers], None if seconds == float("inf") else seconds)
+    return [worker for worker in workers if worker.pipe in ready]
+
+
+def _shared_cores(workers: int) -> dict[str, str]:
+    """Several workers share the cores; by itself each would start a thread for every core.
+
+    What the user set stands.
+    """
+    if workers == 1 or "OMP_NUM_THREADS" in os.environ:
+        return {}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"OMP_NUM_THREADS": str(max(1, cores // workers))}
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """For a process that is started meanwhile: libraries read these when they are loaded, before any code
+    of ours runs there.
+    """
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _work(pipe: Connection, loading: Loading) -> None:
     """The worker: loads, says so, then answers batches until the driver is gone."""
     # Ctrl-C reaches the whole process group; the driver decides what becomes of the worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        model = load(loading.component, loading.options)
-    except SetupError as error:
-        pipe.send(str(error))
-        return
-    except BaseException:
-        pipe.send(traceback.format_exc())
+    model = load_model(loading)
+    if isinstance(model, str):
+        pipe.send(model)
         return
     with contextlib.suppress(EOFError, ConnectionError):  # the driver is gone: nobody waits any more
         pipe.send(None)
         while True:
-            pipe.send(_answers(model, pipe.recv()))
+            pipe.send(answers_of(model, pipe.recv()))
     model.close()
-
-
-def _answers(model: Model, asks: list[Ask]) -> list[Answer | Failure] | SetupError:
-    try:
-        return answer_batch(model, asks)
-    except SetupError as error:
-        return error

@@ -1,0 +1,241 @@
+"""Several workers and one queue: batches are handed out as workers become free, lost ones are replaced."""
+
+import logging
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Generic, TypeVar
+
+from speechzoo.asks import Failure
+from speechzoo.errors import SetupError
+from speechzoo.run.executors import Answered
+from speechzoo.run.executors.worker import Worker, WorkerLostError
+from speechzoo.run.plan import Work
+from speechzoo.run.records import Key
+
+DEATHS_ALLOWED = 3
+
+_LOG = logging.getLogger(__name__)
+
+AnyWorker = TypeVar("AnyWorker", bound=Worker)
+
+
+class Backlog:
+    """The batches that wait, and what becomes of one whose worker was lost.
+
+    Args:
+        batches: in the order in which they are handed out.
+        time_limit: seconds a batch may take, for messages.
+    """
+
+    def __init__(self, batches: Iterable[list[Work]], time_limit: float) -> None:
+        self._waiting = deque(batches)
+        self._time_limit = time_limit
+        self._deaths: Counter[Key] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take(self) -> list[Work]:
+        return self._waiting.popleft()
+
+    def lost(self, batch: list[Work], hung: bool, why: str) -> Answered:
+        """What is given up of a batch whose worker was lost; the rest goes back in front of the queue.
+
+        It is asked again item by item. An item that gives no answer in time on its own, or that takes down
+        its worker three times, whichever worker that is, becomes a failure.
+        """
+        if len(batch) > 1:
+            self._waiting.extendleft([work] for work in reversed(batch))
+            return []
+        (work,) = batch
+        self._deaths[work.key] += 1
+        if hung:
+            return [(work, Failure("timed_out", f"no answer within {self._time_limit:.0f} s"))]
+        if self._deaths[work.key] >= DEATHS_ALLOWED:
+            return [(work, Failure("worker_died", f"{DEATHS_ALLOWED} times ({why})"))]
+        self._waiting.appendleft(batch)
+        return []
+
+
+class State(Enum):
+    STOPPED = auto()
+    LOADING = auto()
+    IDLE = auto()
+    BUSY = auto()
+
+
+@dataclass(eq=False)
+class Place(Generic[AnyWorker]):
+    """Where a worker is, or will be again.
+
+    Attributes:
+        worker: the worker.
+        state: what it is at.
+        batch: what it was given and has not answered.
+        deadline: when it is taken for hung, in seconds of `time.monotonic`.
+        proven: it was loaded here at least once.
+        losses: how often in a row it was lost while it loaded.
+    """
+
+    worker: AnyWorker
+    state: State = State.STOPPED
+    batch: list[Work] = field(default_factory=list)
+    deadline: float = math.inf
+    proven: bool = False
+    losses: int = 0
+
+
+class Pool(Generic[AnyWorker]):
+    """Answers batches with several workers, each of which has one batch at a time.
+
+    Args:
+        name: of the system, for messages.
+        workers: not started yet.
+        wait: those of some workers that have something ready, after at most so many seconds.
+        time_limit: seconds a batch may take.
+        patience: seconds to wait for a worker while none is loaded.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        workers: Sequence[AnyWorker],
+        wait: Callable[[Sequence[AnyWorker], float], Sequence[AnyWorker]],
+        time_limit: float,
+        patience: float = math.inf,
+    ) -> None:
+        self.places = [Place(worker) for worker in workers]
+        self._name = name
+        self._wait = wait
+        self._time_limit = time_limit
+        self._patience = patience
+        self._problem: SetupError | None = None
+        self._told = False
+
+    def run(self, batches: Iterable[list[Work]]) -> Iterator[Answered]:
+        """Answers every work once, in any order.
+
+        Raises:
+            SetupError: a worker cannot be loaded at the start, none can be any more, or the machine lacks
+                something the model needs. What was answered before has been handed back.
+        """
+        backlog = Backlog(batches, self._time_limit)
+        done: Answered = []
+        while True:
+            done += self._hand_out(backlog)
+            # Handed back, and put on disk, while the workers are at their next batches.
+            if done:
+                yield done
+            if self._problem is not None:
+                raise self._problem
+            if not backlog and not self._at(State.BUSY):
+                return
+            done = self._collect(backlog)
+
+    def close(self) -> None:
+        """Ends all workers; one that is at work is not waited for."""
+        for place in self.places:
+            self._stop(place)
+
+    def _at(self, *states: State) -> list[Place[AnyWorker]]:
+        return [place for place in self.places if place.state in states]
+
+    def _hand_out(self, backlog: Backlog) -> Answered:
+        """A batch to every idle worker; as many more workers as there are batches left begin to load."""
+        done: Answered = []
+        for place in self._at(State.IDLE):
+            if backlog:
+                place.batch = backlog.take()
+                self._begin(place, State.BUSY, self._time_limit)
+                try:
+                    place.worker.send([work.ask for work in place.batch])
+                except WorkerLostError as lost:
+                    done += self._lost(place, backlog, hung=False, why=str(lost))
+        wanted = len(backlog) - len(self._at(State.LOADING))
+        for place in self._at(State.STOPPED)[: max(0, wanted)]:
+            self._begin(place, State.LOADING, self._patience)
+            try:
+                place.worker.start()
+            except SetupError as error:
+                self._not_loaded(place, error)
+        return done
+
+    def _begin(self, place: Place[AnyWorker], state: State, seconds: float) -> None:
+        place.state, place.deadline = state, time.monotonic() + seconds
+
+    def _collect(self, backlog: Backlog) -> Answered:
+        """Waits until a worker has something ready or is overdue."""
+        # Others work on while one waits for a machine to be loaded on.
+        loaded = self._at(State.IDLE, State.BUSY)
+        limited = self._at(State.BUSY) if loaded else self._at(State.LOADING)
+        begun = self._at(State.LOADING, State.BUSY)
+        next_deadline = min((place.deadline for place in limited), default=math.inf)
+        seconds = max(0.0, next_deadline - time.monotonic())
+        ready = set(map(id, self._wait([place.worker for place in begun], seconds)))
+        done: Answered = []
+        for place in begun:
+            if id(place.worker) in ready:
+                done += self._received(place, backlog)
+            elif place in limited and time.monotonic() >= place.deadline:
+                done += self._overdue(place, backlog)
+        return done
+
+    def _received(self, place: Place[AnyWorker], backlog: Backlog) -> Answered:
+        if place.state is State.LOADING:
+            try:
+                place.worker.loaded()
+            except (SetupError, WorkerLostError) as error:
+                self._not_loaded(place, error)
+            else:
+                place.state, place.proven, place.losses = State.IDLE, True, 0
+            return []
+        try:
+            answers = place.worker.answers()
+        except WorkerLostError as lost:
+            return self._lost(place, backlog, hung=False, why=str(lost))
+        except SetupError as error:
+            self._problem = error
+            return []
+        place.state = State.IDLE
+        return list(zip(place.batch, answers, strict=True))
+
+    def _overdue(self, place: Place[AnyWorker], backlog: Backlog) -> Answered:
+        if place.state is State.BUSY:
+            return self._lost(place, backlog, hung=True, why="timed out")
+        self._problem = SetupError(
+            f"{self._name}: no worker could be loaded for {self._patience:.0f} s. What is finished is safe; "
+            "the same command goes on when there are machines again"
+        )
+        return []
+
+    def _lost(self, place: Place[AnyWorker], backlog: Backlog, hung: bool, why: str) -> Answered:
+        self._stop(place)
+        return backlog.lost(place.batch, hung, why)
+
+    def _not_loaded(self, place: Place[AnyWorker], error: Exception) -> None:
+        """At the start it is the end; later the others go on without it, as long as there are any.
+
+        A worker that was lost while it loaded, once the system was loaded anywhere, is tried again.
+        """
+        self._stop(place)
+        place.losses += isinstance(error, WorkerLostError)
+        if 0 < place.losses < DEATHS_ALLOWED and any(one.proven for one in self.places):
+            return
+        # What a worker itself tells may be a traceback.
+        between = ":\n" if isinstance(error, SetupError) else ": "
+        problem = f"{self._name} could not be loaded{between}{error}"
+        if not place.proven or len(self.places) == 1:
+            self._problem = SetupError(problem)
+            return
+        self.places.remove(place)
+        if not self._told:
+            self._told = True
+            _LOG.warning("a worker was lost and the others go on without it: %s", problem)
+
+    def _stop(self, place: Place[AnyWorker]) -> None:
+        place.worker.kill()
+        place.state = State.STOPPED
