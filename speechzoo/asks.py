@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 from speechzoo.audio import AudioClip
-from speechzoo.dialogue import Dialogue, Message, Part, clips_of, part_key
+from speechzoo.dialogue import Dialogue, Message, Part, clips_of_others, part_key
 from speechzoo.judging import Judgement
 
 # A probability rounded up in low precision may have a logarithm a little above 0.
@@ -142,6 +142,8 @@ class ReplyAnswer:
         truncated: the reply was cut at ``max_tokens``.
         heard: what the model understood of the ask's clips, where it has such a text.
         timings: seconds by stage.
+        served: what a server says of who replied and what it took: ``model``, ``system_fingerprint``,
+            ``input_tokens``, ``output_tokens``; empty for a model on one's own machine.
         judgements: what a judge said of it. No model fills it in: the runner asks the judge what the
             task wants to know, and joins its judgements, in the order of ``to_judge``, before the task
             grades. A failure among them is no judgement: ``judge_error``, or ``judge_budget`` where the
@@ -153,6 +155,7 @@ class ReplyAnswer:
     truncated: bool = False
     heard: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    served: dict[str, str | int] = field(default_factory=dict)
     judgements: tuple[Judgement | Failure, ...] = ()
 
 
@@ -339,10 +342,13 @@ def replies_of(answer: Answer | Failure) -> tuple[ReplyAnswer, ...]:
 
 
 def heard_by(answer: Answer) -> str | None:
-    """What the model understood of the clips, if it says so."""
+    """What the model understood of the clips, if it says so.
+
+    A dialogue's last reply is to all of its turns; where that turn failed, nobody knows the whole.
+    """
     if isinstance(answer, DialogueAnswer):
-        heard = [reply.heard for reply in replies_of(answer) if reply.heard is not None]
-        return " ".join(heard) if heard else None
+        last = answer.replies[-1]
+        return last.heard if isinstance(last, ReplyAnswer) else None
     return answer.heard
 
 
@@ -352,6 +358,6 @@ def is_truncated(answer: Answer) -> bool:
 
 def spoken_text(ask: Ask) -> str | None:
     """What is said in the ask's clips according to the data set, or None if any clip does not tell."""
-    transcripts = [clip.transcript for clip in clips_of(dialogue_of(ask))]
+    transcripts = [clip.transcript for clip in clips_of_others(dialogue_of(ask))]
     known = [text for text in transcripts if text is not None]
     return " ".join(known) if known and len(known) == len(transcripts) else None

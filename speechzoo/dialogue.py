@@ -59,6 +59,11 @@ def clips_of(dialogue: Sequence[Message]) -> tuple[AudioClip, ...]:
     return tuple(clip for message in dialogue for clip in message.clips)
 
 
+def clips_of_others(dialogue: Sequence[Message]) -> tuple[AudioClip, ...]:
+    """Those that the model is to understand: its own speech in the history is no test of its hearing."""
+    return clips_of([message for message in dialogue if message.role != "assistant"])
+
+
 def part_key(part: Part) -> list[str]:
     """What of a text or clip can change an answer to it.
 

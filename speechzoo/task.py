@@ -58,12 +58,16 @@ class Grade:
         weight: comparisons behind the values; means over items are weighted by it.
         tie: the answer was decided by a rule for ties.
         details: shown with the item: the parsed answer, the transcript of a spoken reply, ...
+        by_turn: of a dialogue, finite numbers by name for each of its turns, in order; empty where turns are
+            not looked at. A turn without a value, as one that failed, has an empty mapping. A name that is a
+            metric's means the same of one turn: it is shown in that metric's unit.
     """
 
     values: Mapping[str, float]
     weight: float = 1.0
     tie: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+    by_turn: Sequence[Mapping[str, float]] = ()
 
 
 class Task(Protocol):

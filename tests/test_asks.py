@@ -175,8 +175,9 @@ def test_what_was_heard_and_said_is_known_whole_or_not_at_all() -> None:
     assert spoken_text(ReplyAsk((user("no clip"),))) is None
     assert spoken_text(MultiScoreAsk((ScoreAsk(raw(told), ("a",)), ScoreAsk(raw(told), ("b",))))) == "one one"
     assert spoken_text(ScoreAsk(raw("read"), (told,))) is None
-    talk = DialogueAnswer((ReplyAnswer("a", heard="x"), ReplyAnswer("b", truncated=True)))
-    assert heard_by(talk) == "x" and is_truncated(talk)
+    talk = DialogueAnswer((ReplyAnswer("a", heard="x"), ReplyAnswer("b", truncated=True, heard="x y")))
+    assert heard_by(talk) == "x y" and is_truncated(talk)
+    assert heard_by(DialogueAnswer((*talk.replies, Failure("no_speech")))) is None
     assert heard_by(SAID) is None and not is_truncated(ScoreAnswer((GOOD,)))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from speechzoo.cli.checkpoints import LAST_NUMBER, find_checkpoints, open_series
+from speechzoo.cli.checkpoints import LAST_NUMBER, find_checkpoints, open_training
 from speechzoo.cli.wanted import Wanted
 from speechzoo.errors import SpeechzooError
 
@@ -20,11 +20,11 @@ def test_folders_spelled_another_way_are_the_same_series(
     (tmp_path / "link").symlink_to("out")
     monkeypatch.chdir(tmp_path)
     parent = Path("series")
-    begun = open_series(parent, WANTED, find_checkpoints("out/step-1", LAST_NUMBER))
+    begun = open_training(parent, WANTED, find_checkpoints("out/step-1", LAST_NUMBER))
     begun.write(parent)
     for pattern in (f"{tmp_path}/out/step-*", "series/../out/step-*", "link/step-*"):
         found = find_checkpoints(pattern, LAST_NUMBER)
-        series = open_series(parent, WANTED, found)
+        series = open_training(parent, WANTED, found)
         assert [own.folder for own in series.checkpoints] == ["out/step-1", found[1].folder]
     with pytest.raises(SpeechzooError, match="step 1: out/step-1 there, other/step-1 now"):
-        open_series(parent, WANTED, find_checkpoints("other/step-1", LAST_NUMBER))
+        open_training(parent, WANTED, find_checkpoints("other/step-1", LAST_NUMBER))

@@ -14,6 +14,7 @@ from speechzoo.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, SpeechzooError
 COMMANDS = {
     "eval": "run a model on a task and report what speech costs it",
     "report": "make the reports of a run again",
+    "merge": "put the shards of a run together",
     "compare": "set runs of several models side by side, with paired tests",
     "list": "models, tasks and services: what is installed, fetched, missing",
     "show": "everything about one model, task, service or data set",

@@ -4,82 +4,37 @@ import re
 from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from speechzoo.cli.series import Member, Series, having_failure, refuse_another, usual_parent
 from speechzoo.cli.wanted import Wanted
-from speechzoo.errors import SpeechzooError, StoreError
-from speechzoo.run.describe import digest
-from speechzoo.run.files import write_whole
+from speechzoo.errors import SpeechzooError
 
-FILE = "checkpoints.json"
 LAST_NUMBER = r"(\d+)[^\d/]*$"
-SCHEMA_VERSION = 1
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Checkpoint(_Record):
-    """One folder that a training left behind.
-
-    Attributes:
-        step: of the training.
-        folder: where it lies, as the glob found it.
-        run: the folder of its run, within the series'.
-        failure: why it could not be evaluated when that was last tried.
-    """
+class Checkpoint(Member):
+    """One folder that a training left behind: its step, and where it lies, as the glob found it."""
 
     step: int
     folder: str
-    run: str
-    failure: str | None = None
+
+    @property
+    def title(self) -> str:
+        return f"step {self.step}"
 
 
-class Series(_Record):
+class Training(Series):
     """``checkpoints.json``: what is evaluated on what, in the order of the steps."""
 
-    schema_version: int = SCHEMA_VERSION
+    FILE: ClassVar = "checkpoints.json"
+
     adapter: str
     task: str
     checkpoints: tuple[Checkpoint, ...]
 
-    def with_failure(self, step: int, failure: str | None) -> Self:
-        """The same with one checkpoint's failure set or cleared."""
-        changed = [
-            own.model_copy(update={"failure": failure}) if own.step == step else own
-            for own in self.checkpoints
-        ]
-        return self.model_copy(update={"checkpoints": tuple(changed)})
-
-    def write(self, parent: Path) -> None:
-        write_whole(parent / FILE, self.model_dump_json(indent=1) + "\n")
-
-
-def is_series(folder: Path) -> bool:
-    return (folder / FILE).exists()
-
-
-def read_series(parent: Path) -> Series:
-    """The checkpoints.json of a folder.
-
-    Raises:
-        StoreError: it cannot be read, or is not one of ours.
-    """
-    path = parent / FILE
-    try:
-        series = Series.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from error
-    except ValidationError as error:
-        raise StoreError(f"{path} cannot be read by this version of speechzoo:\n{error}") from error
-    if series.schema_version != SCHEMA_VERSION:
-        raise StoreError(
-            f"{path} has layout {series.schema_version}, this version of speechzoo reads {SCHEMA_VERSION}"
-        )
-    return series
+    def with_failure(self, run: str, failure: str | None) -> Self:
+        return self.model_copy(update={"checkpoints": having_failure(self.checkpoints, run, failure)})
 
 
 def find_checkpoints(pattern: str, step: str) -> list[Checkpoint]:
@@ -128,7 +83,7 @@ def _shared(steps: dict[Path, int]) -> list[str]:
     return [f"{step} in {', '.join(names)}" for step, names in sorted(folders.items()) if len(names) > 1]
 
 
-def open_series(parent: Path, wanted: Wanted, found: Sequence[Checkpoint]) -> Series:
+def open_training(parent: Path, wanted: Wanted, found: Sequence[Checkpoint]) -> Training:
     """What was found, and what was evaluated here before: a training may delete its old checkpoints.
 
     A folder that was evaluated here before keeps its first spelling, which its run is filed under.
@@ -136,31 +91,21 @@ def open_series(parent: Path, wanted: Wanted, found: Sequence[Checkpoint]) -> Se
     Raises:
         SpeechzooError: the folder holds something else.
     """
-    if (parent / "run.json").exists():
-        raise SpeechzooError(f"{parent} holds a single run; choose another --out")
-    series = Series(adapter=wanted.model, task=wanted.task, checkpoints=tuple(found))
-    if not is_series(parent):
-        return series
-    before = read_series(parent)
+    training = Training(adapter=wanted.model, task=wanted.task, checkpoints=tuple(found))
+    if not Training.lies_in(parent):
+        refuse_another(parent, Training, ())
+        return training
+    before = Training.read(parent)
     known = {own.step: own for own in before.checkpoints}
-    differing = [
-        f"{what}: {old} there, {new} now"
-        for what, old, new in (
-            ("model", before.adapter, series.adapter),
-            ("task", before.task, series.task),
-            *(
-                (f"step {own.step}", known[own.step].folder, own.folder)
-                for own in found
-                if own.step in known and not _same_folder(known[own.step].folder, own.folder)
-            ),
-        )
-        if old != new
+    moved = [
+        (f"step {own.step}", known[own.step].folder, own.folder)
+        for own in found
+        if own.step in known and not _same_folder(known[own.step].folder, own.folder)
     ]
-    if differing:
-        told = "\n  ".join(differing)
-        raise SpeechzooError(f"{parent} holds another series; choose another --out. What differs:\n  {told}")
+    told = ("model", before.adapter, training.adapter), ("task", before.task, training.task)
+    refuse_another(parent, Training, (*told, *moved))
     merged = {**{own.step: own for own in found}, **known}
-    return series.model_copy(update={"checkpoints": tuple(merged[step] for step in sorted(merged))})
+    return training.model_copy(update={"checkpoints": tuple(merged[step] for step in sorted(merged))})
 
 
 def _same_folder(one: str, two: str) -> bool:
@@ -168,20 +113,6 @@ def _same_folder(one: str, two: str) -> bool:
 
 
 def usual_folder(wanted: Wanted, pattern: str, device: str) -> Path:
-    """Under ``runs/``, the same for the same command and for no other that gives other numbers."""
-    identity = {
-        "checkpoints": str(Path(pattern).expanduser().absolute()),
-        "settings": dict(wanted.settings),
-        "rival": wanted.rival,
-        "data": wanted.data,
-        "dtype": wanted.dtype,
-        "attention": wanted.attention,
-        "seed": wanted.seed,
-        "device": device.partition(":")[0],
-    }
-    name = f"{wanted.model}--{wanted.task}--checkpoints-{digest(identity)[:8]}"
-    if wanted.conditions:
-        name += f"--{'-'.join(wanted.conditions)}"
-    if wanted.limit:
-        name += f"--limit{wanted.limit}"
-    return Path("runs") / "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
+    """Under ``runs/``; see `usual_parent`."""
+    own = {"checkpoints": str(Path(pattern).expanduser().absolute())}
+    return usual_parent(wanted, "checkpoints", own, device)

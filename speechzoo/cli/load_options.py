@@ -30,7 +30,7 @@ def load_options(function: Function) -> Function:
             default="",
             help="Of transformers: sdpa, eager, flash_attention_2, ... Default: the model's own.",
         ),
-        click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1"),
+        click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1; eval takes more"),
     ):
         function = option(function)
     return function

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import click
 
 from speechzoo.catalogue import Catalogue
+from speechzoo.channel import Channel
 from speechzoo.errors import SpeechzooError
 from speechzoo.loading import Component, fetch
 from speechzoo.registry import ModelEntry
@@ -31,6 +32,8 @@ class Wanted:
     attention: str = ""
     data: str | None = None
     transcriber: str | None = None
+    channel: Channel = field(default_factory=Channel)
+    voice: str | None = None
     signature: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -41,6 +44,7 @@ class Found:
     systems: dict[Role, Component]
     task: Component
     transcriber: Component | None
+    voice: Component | None
     notes: tuple[str, ...]
 
 
@@ -64,6 +68,8 @@ def from_signature(line: str) -> Wanted:
         dtype=dtype,
         seed=read_number(fields, "seed", least=0) or 0,
         attention=fields.get("attention", ""),
+        channel=Channel.read(read_settings(fields.get("channel", ""))),
+        voice=fields.get("voice"),
         signature=fields,
     )
 
@@ -100,14 +106,22 @@ def find(catalogue: Catalogue, wanted: Wanted, online: bool) -> Found:
     transcriber = None
     if wanted.transcriber is not None:
         transcriber = catalogue.service(wanted.transcriber, settings["transcriber"])
+    voice = _voice(catalogue, wanted.voice) if wanted.voice is not None else None
     if "base" in systems and (told := _cannot_be_had(systems["base"], online)):
         del systems["base"]
         notes.append(f"T0 is not measured: {told}")
     if online:
-        for component in (*systems.values(), task, *([transcriber] if transcriber else [])):
+        for component in (*systems.values(), task, *filter(None, (transcriber, voice))):
             fetch(component, lambda line: click.echo(line, err=True))
         return find(catalogue, wanted, online=False)
-    return Found(systems, task, transcriber, tuple(notes))
+    return Found(systems, task, transcriber, voice, tuple(notes))
+
+
+def _voice(catalogue: Catalogue, name: str) -> Component:
+    voice = catalogue.service(name)
+    if voice.sort != "voice":
+        raise SpeechzooError(f"{name} is a {voice.sort}, it has to be a voice (speechzoo list services)")
+    return voice
 
 
 def _cannot_be_had(base: Component, online: bool) -> str | None:

@@ -8,19 +8,17 @@ import numpy as np
 
 from speechzoo import stats
 from speechzoo.asks import Failure
-from speechzoo.errors import SetupError
-from speechzoo.gap.comparison import require_same_task
 from speechzoo.gap.curve_findings import Curve, Line, Missing, Point, StepTest, Tracked, Value, Verdict
 from speechzoo.gap.findings import Estimate, StageName
 from speechzoo.gap.sample import Sample, common_items, estimate_of, other_samples, sample
-from speechzoo.gap.stages import MAIN_FIRST, SPEECH_STEPS, STEPS, Measured, measured
+from speechzoo.gap.series import arm, finished, holding
+from speechzoo.gap.stages import MAIN_FIRST, SPEECH_STEPS, STEPS, Measured
 from speechzoo.gap.wording import FLIP_NOTE, deciding, interval, is_clear, is_percentage, number
 from speechzoo.run.records import Results
 
 __all__ = ["Curve", "curve"]
 
 SUBSET = "subset"
-UNFINISHED = ("not_answered", "not_graded")
 
 Stages = Mapping[int, Sequence[Measured]]
 
@@ -37,19 +35,9 @@ def curve(runs: Mapping[int, Results], missing: Mapping[int, str], title: str) -
         SetupError: no checkpoint has a finished run.
         SpeechzooError: the runs are not of the same task and data.
     """
-    stages = {step: measured(runs[step]) for step in sorted(runs)}
-    unfinished = {step: told for step, own in stages.items() if (told := _unfinished(own))}
-    stages = {step: own for step, own in stages.items() if step not in unfinished}
-    absent = [
-        Missing(step=step, reason=_in_short(reason))
-        for step, reason in sorted({**missing, **unfinished}.items())
-    ]
-    if not stages:
-        told = "\n".join(f"step {own.step}: {own.reason}" for own in absent)
-        raise SetupError(f"no checkpoint has a finished run, so there is no curve:\n{told}")
+    stages, without = finished({step: runs[step] for step in sorted(runs)}, missing, "step")
+    absent = [Missing(step=step, reason=reason) for step, reason in sorted(without.items())]
     first = runs[next(iter(stages))]
-    for step in stages:
-        require_same_task(first, runs[step])
     metric, *others = first.run.task.metrics
     lines = _adjusted([_line(runs, *chosen) for chosen in _sets(first, stages)])
     return Curve(
@@ -64,25 +52,6 @@ def curve(runs: Mapping[int, Results], missing: Mapping[int, str], title: str) -
         signatures={step: runs[step].run.signature for step in stages},
         lines=tuple(lines),
     )
-
-
-def _in_short(reason: str) -> str:
-    """Without what a traceback has between its two ends."""
-    lines = [line.strip() for line in reason.splitlines() if line.strip()]
-    return " ".join(dict.fromkeys((lines[0], lines[-1]))) if lines else "no reason is known"
-
-
-def _unfinished(stages: Sequence[Measured]) -> str | None:
-    """A checkpoint with half its answers would take the other half of the items from all the others."""
-    outcomes = [(item, outcome) for own in stages for item, outcome in own.outcomes.items()]
-    items = {item for item, _ in outcomes}
-    left = {
-        item for item, outcome in outcomes if isinstance(outcome, Failure) and outcome.reason in UNFINISHED
-    }
-    if not left:
-        return None
-    done = len(items) - len(left)
-    return f"its run is not finished ({done} of {len(items)} items answered); run the same command again"
 
 
 def _sets(first: Results, stages: Stages) -> Iterator[tuple[str | None, bool, Stages]]:
@@ -104,10 +73,9 @@ def _sets(first: Results, stages: Stages) -> Iterator[tuple[str | None, bool, St
 
 
 def _line(runs: Mapping[int, Results], subset: str | None, speech_scored: bool, stages: Stages) -> Line:
-    arms = {_arm(one.place.name, step): one.grades for step, several in stages.items() for one in several}
+    arms = {arm(one.place.name, step): one.grades for step, several in stages.items() for one in several}
     items = common_items(arms)
-    # What is valid everywhere is among the items of any run; their clusters are the same in all.
-    source = next(runs[step] for step in stages if set(items) <= runs[step].items.keys())
+    source = holding(items, runs, stages)
     shared = sample(arms, items, source)
     others = other_samples(arms, items, source)
     ends = _ends(shared, stages)
@@ -140,18 +108,14 @@ def _line(runs: Mapping[int, Results], subset: str | None, speech_scored: bool, 
     )
 
 
-def _arm(stage: str, step: int) -> str:
-    return f"{stage} {step}"
-
-
 def _value(source: Measured, step: int, shared: Sample | None, others: Sequence[Sample]) -> Value:
-    arm = _arm(source.place.name, step)
+    own = arm(source.place.name, step)
     reasons = [outcome.reason for outcome in source.outcomes.values() if isinstance(outcome, Failure)]
     return Value(
         planned=len(source.outcomes),
         invalid=dict(Counter(reasons).most_common()),
-        estimate=shared.estimate(arm) if shared and arm in shared.names else None,
-        others={own.metric.name: own.estimate(arm) for own in others if arm in own.names},
+        estimate=shared.estimate(own) if shared and own in shared.names else None,
+        others={other.metric.name: other.estimate(own) for other in others if own in other.names},
     )
 
 
@@ -161,7 +125,7 @@ def _ends(shared: Sample | None, stages: Stages) -> tuple[StageName, StageName] 
     found = [
         between
         for between in (*STEPS, *SPEECH_STEPS)
-        if any(_arm(between.first, step) in have and _arm(between.second, step) in have for step in stages)
+        if any(arm(between.first, step) in have and arm(between.second, step) in have for step in stages)
     ]
     main = min(found, key=lambda between: MAIN_FIRST.index(between.name), default=None)
     return (main.first, main.second) if main else None
@@ -212,12 +176,12 @@ def _tracks(shared: Sample, stages: Stages, ends: tuple[StageName, StageName] | 
     own = [one.place for several in stages.values() for one in several if one.place.role == "model"]
     found = []
     for name in dict.fromkeys(place.name for place in own):
-        steps = [step for step in stages if _arm(name, step) in shared.names]
+        steps = [step for step in stages if arm(name, step) in shared.names]
         if steps:
             found.append(_Track(name, _followed(shared, name, steps)))
     if ends is not None:
         first, second = ends
-        steps = [step for step in stages if {_arm(first, step), _arm(second, step)} <= set(shared.names)]
+        steps = [step for step in stages if {arm(first, step), arm(second, step)} <= set(shared.names)]
         found.append(
             _Track("drop", _drops(_followed(shared, first, steps), _followed(shared, second, steps)))
         )
@@ -226,7 +190,7 @@ def _tracks(shared: Sample, stages: Stages, ends: tuple[StageName, StageName] | 
 
 def _followed(shared: Sample, stage: StageName, steps: Sequence[int]) -> Sample:
     """The arms of one stage, named by step."""
-    rows = [shared.names.index(_arm(stage, step)) for step in steps]
+    rows = [shared.names.index(arm(stage, step)) for step in steps]
     return replace(
         shared,
         names=tuple(map(str, steps)),

@@ -1,7 +1,7 @@
 """Where things go in the drawings of a curve; the template draws them as SVG."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from speechzoo.gap.curve_findings import Curve, Line, Missing
@@ -61,31 +61,37 @@ class Mark:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A line of a drawing: its name, its classes in the style sheet, its path and its band of intervals."""
+    """A line of a drawing: its name, its classes in the style sheet, and its paths, "" for none of them.
+
+    Intervals are a ``band`` along the line, or ``whiskers`` at its marks.
+    """
 
     name: str
     kind: str
     path: str
     band: str
     marks: tuple[Mark, ...]
+    whiskers: str = ""
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One metric, or several of one scale, over steps.
+    """One metric, or several of one scale, over steps or levels.
 
     Attributes:
         title: what is drawn.
-        across: ticks of the axis of steps.
+        along: what the axis from left to right is of.
+        across: its ticks.
         up: ticks of the axis of values.
         level: where a value such as chance is marked; None if it is not.
         level_name: what it is.
         strokes: in the order of the legend.
-        crosses: the checkpoints without a value.
+        crosses: where there is no value.
         many: more points than marks can be told apart.
     """
 
     title: str
+    along: str
     across: tuple[Tick, ...]
     up: tuple[Tick, ...]
     level: float | None
@@ -132,7 +138,7 @@ def _contents(curve: Curve, line: Line) -> Iterator[_Content]:
         f"{metric.name}{unit}",
         stages,
         curve.percent,
-        *_bounds(metric),
+        *bounds(metric),
         level=metric.chance,
         level_name="chance",
     )
@@ -152,10 +158,10 @@ def _contents(curve: Curve, line: Line) -> Iterator[_Content]:
             for name in line.stages
         }
         title = f"{', '.join(metric.name for metric in several)}{', %' if percent else ''}"
-        yield _Content(title, lines, percent, *_bounds(several[0]))
+        yield _Content(title, lines, percent, *bounds(several[0]))
 
 
-def _bounds(metric: MetricInfo) -> tuple[float, float]:
+def bounds(metric: MetricInfo) -> tuple[float, float]:
     return metric.low, math.inf if metric.high is None else metric.high
 
 
@@ -178,10 +184,12 @@ def _scale(metric: MetricInfo) -> tuple[object, ...]:
 
 def _drawing(content: _Content, steps: Sequence[int], missing: Sequence[Missing]) -> Drawing:
     across = _step_axis([*steps, *(own.step for own in missing)])
-    up = _value_axis(content)
+    estimates = [estimate for values in content.lines.values() for estimate in values.values()]
     level = content.level
+    up = value_axis(estimates, level, (content.low, content.high))
     return Drawing(
         title=content.title,
+        along="training step",
         across=across.ticks(whole=True),
         up=up.ticks(whole=False, percent=content.percent),
         level=up.at(level) if level is not None else None,
@@ -202,16 +210,13 @@ def _step_axis(steps: Sequence[int]) -> Axis:
     return Axis(low - room, high + room, LEFT + 10, RIGHT - 10)
 
 
-def _value_axis(content: _Content) -> Axis:
+def value_axis(estimates: Iterable[Estimate], level: float | None, bounds: tuple[float, float]) -> Axis:
     """As far as intervals and level reach, and a little more where values can."""
-    estimates = [estimate for values in content.lines.values() for estimate in values.values()]
     ends = [end for one in estimates for end in (one.low, one.value, one.high) if end is not None]
-    ends += [] if content.level is None else [content.level]
+    ends += [] if level is None else [level]
     low, high = min(ends), max(ends)
     room = MARGIN * (high - low) or 0.5
-    return Axis(
-        max(low - room, min(content.low, low)), min(high + room, max(content.high, high)), BOTTOM, TOP
-    )
+    return Axis(max(low - room, min(bounds[0], low)), min(high + room, max(bounds[1], high)), BOTTOM, TOP)
 
 
 def _stroke(name: str, kind: str, values: Values, across: Axis, up: Axis, percent: bool) -> Stroke:
@@ -226,11 +231,11 @@ def _stroke(name: str, kind: str, values: Values, across: Axis, up: Axis, percen
     return Stroke(
         name=name,
         kind=kind,
-        path=_path(points),
-        band=f"{_path([*upper, *reversed(lower)])}Z" if upper else "",
+        path=path(points),
+        band=f"{path([*upper, *reversed(lower)])}Z" if upper else "",
         marks=tuple(Mark(x, y, words) for (x, y), words in zip(points, told, strict=True)),
     )
 
 
-def _path(points: Sequence[tuple[float, float]]) -> str:
+def path(points: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)

@@ -45,6 +45,7 @@ def describe(
         "seed": request.seed,
         "device": request.device_kind,
         "speechzoo": __version__,
+        **_varied(request),
     }
     return RunFile(
         speechzoo=__version__,
@@ -54,8 +55,11 @@ def describe(
         task=about,
         systems=infos,
         transcriber=request.transcriber.identity() if request.transcriber else None,
+        channel=str(request.channel),
+        voice=request.voice.identity() if request.voice else None,
         conditions=conditions,
         limit=request.limit,
+        shard=str(request.shard) if request.shard else None,
         seed=request.seed,
         device=request.device,
         environment=_environment(request),
@@ -71,16 +75,19 @@ def _signature(request: Request, about: TaskInfo, conditions: tuple[Condition, .
     if rival is not None:
         changed |= {f"rival.{key}": value for key, value in rival.changed.items()}
     identities = {role: component.identity() for role, component in request.systems.items()}
+    spoken_by = [request.voice.identity()] if request.voice else []
     return write_signature(
         {
             "task": request.task.name,
             "version": about.version,
             "data": request.task.revision[:8],
             "model": request.systems["model"].name,
-            # Of all systems, their parts, packages and files, and of the task's own parts.
-            "revision": digest([identities, request.task.identity()])[:8],
+            # Of all systems, their parts, packages and files, of the task's own parts and of the voice.
+            "revision": digest([identities, request.task.identity(), *spoken_by])[:8],
             "rival": rival.name if rival else "",
             "conditions": ",".join(conditions),
+            "channel": str(request.channel),
+            "voice": request.voice.name if request.voice else "",
             "limit": str(request.limit) if request.limit else "",
             "set": write_settings(changed),
             "dtype": request.dtype,
@@ -90,6 +97,12 @@ def _signature(request: Request, about: TaskInfo, conditions: tuple[Condition, .
             "speechzoo": __version__,
         }
     )
+
+
+def _varied(request: Request) -> JsonObject:
+    """Nothing for clips as the data set has them: such a run is what it was before there were channels."""
+    channel = {"channel": str(request.channel)} if str(request.channel) else {}
+    return channel | ({"voice": request.voice.identity()} if request.voice else {})
 
 
 def _system_info(component: Component, dtype: str, conditions: tuple[Condition, ...]) -> SystemInfo:
@@ -152,6 +165,9 @@ def refuse_another_run(folder: Path, old: RunFile, new: RunFile) -> None:
         "attention": (_attention(old), _attention(new)),
         "task": (old.task.identity["name"], new.task.identity["name"]),
         "seed": (old.seed, new.seed),
+        "shard": (old.shard or "none", new.shard or "none"),
+        "channel": (old.channel, new.channel),
+        "voice": (old.voice, new.voice),
     }
     differing = [difference for name, (a, b) in fields.items() for difference in _differences(name, a, b)]
     differing += _larger(old, new)

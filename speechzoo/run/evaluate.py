@@ -15,6 +15,8 @@ from speechzoo.run.describe import describe, digest, refuse_another_run, refuse_
 from speechzoo.run.executors import Executor
 from speechzoo.run.executors.local import Loading, LocalExecutor
 from speechzoo.run.grade import grade_answers
+from speechzoo.run.heard import heard_instead
+from speechzoo.run.judge import check_judge, options_of_task
 from speechzoo.run.listen import listen
 from speechzoo.run.plan import (
     Asks,
@@ -31,8 +33,8 @@ from speechzoo.run.progress import Progress
 from speechzoo.run.records import AnswerRecord, Key, Role, RunFile, RunItem, answer_to_json, keep_clip
 from speechzoo.run.request import Request
 from speechzoo.run.results import valid_answers
+from speechzoo.run.shard import part_of
 from speechzoo.run.store import Store, read_run
-from speechzoo.setup import LoadOptions
 from speechzoo.specs import Capability, Condition, JsonObject
 from speechzoo.task import Item, Task, is_judged
 
@@ -74,19 +76,16 @@ def evaluate(
     for component in request.components():
         component.require(request.trust_remote_code)
     _refuse_no_transcriber(request.transcriber)
-    of_task = LoadOptions(
-        device=request.device, seed=request.seed, trust_remote_code=request.trust_remote_code
-    )
+    of_task = options_of_task(request.task, request)
     task = cast(Task, load(request.task, of_task))
     _refuse_no_judge(request, task)
+    check_judge(request.task, of_task)
     items = choose_items(_items(request, task), request.limit, request.seed)
     asks, systems, refusals = _asks(request, task, items)
-    # Without a context there is no audio to score under.
-    priors = [r for r in systems if Capability.SCORE_UNDER_TEXT in request.systems[r].capabilities]
-    plan = make_plan(asks, items, systems, request.seed, priors)
     # A plugin's task need not have notes: most data sets need no remark.
     of_data = getattr(task, "notes", ())
-    notes = [*request.notes, *refusals, *of_data, *count_notes(request.task, items, request.limit)]
+    counts = count_notes(request.task, items, request.limit)
+    notes = [*_heard_notes(request), *request.notes, *refusals, *of_data, *counts]
     run = describe(request, task, systems, tuple(notes))
     refuse_another_signature(request.signature, run)
     folder = request.out or Path("runs") / _folder_name(request, run)
@@ -95,6 +94,11 @@ def evaluate(
         refuse_another_run(folder, before, run)
         heard_by = run.transcriber or before.transcriber
         run = run.model_copy(update={"created": before.created, "transcriber": heard_by})
+    # Without a context there is no audio to score under.
+    priors = [r for r in systems if Capability.SCORE_UNDER_TEXT in request.systems[r].capabilities]
+    plan = make_plan(heard_instead(asks, request, progress), items, systems, request.seed, priors)
+    if request.shard is not None:
+        plan = part_of(plan, request.shard, request.seed)
     bases = _bases(request, plan)
     planned = _planned_items(plan, bases)
     with Store(folder) as store:
@@ -114,6 +118,12 @@ def evaluate(
         ceiling, fresh = request.max_judge_cost, request.fresh
         grade_answers(store, task, run.task.identity, plan, answers, progress, ceiling, fresh)
     return folder
+
+
+def _heard_notes(request: Request) -> list[str]:
+    """What a reader of this run's report alone has to know of its clips."""
+    spoken = [f"Every clip is spoken anew by {request.voice.name}."] if request.voice else []
+    return spoken + ([f"Every clip is heard through {request.channel}."] if str(request.channel) else [])
 
 
 def _refuse_no_transcriber(component: Component | None) -> None:
@@ -146,11 +156,7 @@ def _asks(
     Raises:
         SpeechzooError: a condition the user named, or every one, is beyond the task or a system.
     """
-    wanted = request.conditions or task.conditions
-    for condition in wanted:
-        if condition not in task.conditions:
-            offered = ", ".join(task.conditions)
-            raise SpeechzooError(f"{request.task.name} has no condition {condition}; it has: {offered}")
+    wanted = _conditions(request, task)
     asks = ask_all(task, items, wanted)
     candidates: dict[Role, tuple[Condition, ...]] = {
         "model": wanted,
@@ -169,6 +175,23 @@ def _asks(
         if able:
             systems[role] = able
     return asks, systems, notes
+
+
+def _conditions(request: Request, task: Task) -> tuple[Condition, ...]:
+    """Those wanted. What is read is the same whatever befalls what is heard, and is not asked again."""
+    wanted = request.conditions or task.conditions
+    for condition in wanted:
+        if condition not in task.conditions:
+            offered = ", ".join(task.conditions)
+            raise SpeechzooError(f"{request.task.name} has no condition {condition}; it has: {offered}")
+    if not request.varied:
+        return tuple(wanted)
+    heard = tuple(condition for condition in wanted if condition.speech_in)
+    if not heard:
+        raise SpeechzooError(
+            f"nothing is heard under {', '.join(wanted)}: a channel or another voice would change nothing"
+        )
+    return heard
 
 
 def _able(
@@ -282,4 +305,6 @@ def _folder_name(request: Request, run: RunFile) -> str:
         name += f"--{'-'.join(request.conditions)}"
     if request.limit:
         name += f"--limit{request.limit}"
+    if request.shard:
+        name += f"--shard{request.shard.number}of{request.shard.count}"
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)

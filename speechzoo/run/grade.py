@@ -179,6 +179,7 @@ def _graded(task: Task, plan: Plan, work: Work, answer: Answer | Failure, basis:
         weight=outcome.weight,
         tie=outcome.tie,
         details=dict(outcome.details),
+        by_turn=tuple(dict(turn) for turn in outcome.by_turn),
         wer=_wer(work, answer),
     )
 
@@ -209,13 +210,20 @@ def _sound(outcome: Grade | Failure) -> Grade | Failure:
     """The outcome in plain finite numbers and JSON, whatever library the task computed it with."""
     if isinstance(outcome, Failure):
         return outcome
-    values = {name: float(value) for name, value in outcome.values.items()}
-    weight = float(outcome.weight)
+    values, weight = _numbers(outcome.values), float(outcome.weight)
     if not all(map(math.isfinite, (*values.values(), weight))):
         return Failure("non_finite", f"the task graded {values} with weight {weight}")
+    by_turn = tuple(map(_numbers, outcome.by_turn))
+    for number, turn in enumerate(by_turn, start=1):
+        if not all(map(math.isfinite, turn.values())):
+            return Failure("non_finite", f"the task graded turn {number} {turn}")
     written = json.dumps(dict(outcome.details), ensure_ascii=False, default=_plain)
     details = json.loads(written.encode("utf-8", "replace"), parse_constant=lambda _: None)
-    return Grade(values, weight, bool(outcome.tie), details)
+    return Grade(values, weight, bool(outcome.tie), details, by_turn)
+
+
+def _numbers(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
 
 
 def _plain(value: object) -> object:

@@ -1,9 +1,10 @@
 """Asks a judge, and keeps what it said: no valid judgement is asked, or paid for, twice.
 
-What was said is on disk before more is asked for, so that a kill loses no more than the batch under way.
+Each judgement is on disk as soon as the judge gives it, so that a kill loses no more than those under way.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,14 +12,50 @@ from typing import Any, Self
 from speechzoo.asks import Failure
 from speechzoo.errors import ItemError, SetupError
 from speechzoo.judging import JudgeAsk, Judgement, Usage
+from speechzoo.loading import Component, import_target, load
 from speechzoo.run.describe import digest
 from speechzoo.run.execute import isolating
 from speechzoo.run.records import JudgementRecord, usage_of, writable
 from speechzoo.run.store import AppendFile, read_lines
-from speechzoo.services import Judge
+from speechzoo.services import Judge, is_checked
+from speechzoo.setup import LoadOptions
 
 ASKS_A_CALL = 8
 """So many that a judge far away is kept busy; under a ceiling of cost as few as it has room for."""
+
+
+def options_of_task(task: Component, options: LoadOptions) -> LoadOptions:
+    """How the parts of a task are computed: as the run is.
+
+    How attention is computed, and a device map, are about weights. They are left out where the task's judge
+    has none, for it would refuse them, and they are meant for the model under test.
+    """
+    judge = task.parts.get("judge")
+    if judge is not None and any(part.folder is not None for part in judge.whole()):
+        return options.load_options()
+    return replace(options.load_options(), attention="", device_map="")
+
+
+def check_judge(task: Component, options: LoadOptions) -> None:
+    """Meets a missing key or a dead server before a model answers for hours.
+
+    Only a judge whose class has ``check`` is made, so that no weights of a judge lie beside the model's.
+
+    Args:
+        task: its part ``judge`` is checked, if it has one.
+        options: as the task's parts are made with.
+
+    Raises:
+        SetupError: the judge cannot be made, or says that it cannot judge.
+    """
+    about = task.parts.get("judge")
+    if about is None or not is_checked(import_target(about.spec.target)):
+        return
+    judge = load(about, options)
+    try:
+        judge.check()
+    finally:
+        judge.close()
 
 
 class JudgementFile:
@@ -99,14 +136,13 @@ class JudgementFile:
                 spent = Failure("judge_budget", f"judgements have cost {self.usage.cost or 0.0:.2f} USD")
                 return failures | {basis: spent for basis, _ in waiting}
             batch, waiting = waiting[:room], waiting[room:]
-            told = isolating(self._judge.judge, [ask for _, ask in batch])
-            records = []
+            told = _as_they_come(self._judge, [ask for _, ask in batch])
             for (basis, _), judgement in zip(batch, told, strict=True):
                 if isinstance(judgement, Failure):
                     failures[basis] = Failure("judge_error", f"{judgement.reason}: {judgement.detail}")
                 else:
-                    records.append(_record(basis, self._identity, judgement))
-            self._keep(records)
+                    self._keep(_record(basis, self._identity, judgement))
+            self._refuse_unknown_costs()
         return failures
 
     def _room(self) -> int:
@@ -121,15 +157,12 @@ class JudgementFile:
         mean = spent / len(self._paid)
         return ASKS_A_CALL if mean == 0 else max(1, min(ASKS_A_CALL, int((self._max_cost - spent) / mean)))
 
-    def _keep(self, records: Sequence[JudgementRecord]) -> None:
-        if not records:
-            return
+    def _keep(self, record: JudgementRecord) -> None:
         if self._file is None:
             self._file = AppendFile(self._path)
-        self._file.append(records)
-        self._paid += records
-        self._there |= {record.basis: record for record in records}
-        self._refuse_unknown_costs()
+        self._file.append([record])
+        self._paid.append(record)
+        self._there[record.basis] = record
 
     def _refuse_unknown_costs(self) -> None:
         if self._max_cost is not None and any(record.cost is None for record in self._paid):
@@ -149,6 +182,21 @@ class JudgementFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _as_they_come(judge: Judge, asks: list[JudgeAsk]) -> Iterator[Judgement | Failure]:
+    """What the judge says of each; when it raises, the asks it has not answered are `isolating`."""
+    done = 0
+    try:
+        for told in judge.judge(asks):
+            done += 1
+            yield told
+    except SetupError:
+        raise
+    except Exception:  # a judge may raise anything; met again below, it is the fault of one ask
+        pass
+    if rest := asks[done:]:
+        yield from isolating(lambda some: list(judge.judge(some)), rest)
 
 
 def _record(basis: str, identity: Mapping[str, Any], judgement: Judgement) -> JudgementRecord:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from speechzoo.asks import Failure, dialogue_of, spoken_text
 from speechzoo.audio import AudioClip
-from speechzoo.dialogue import clips_of
+from speechzoo.dialogue import clips_of_others
 from speechzoo.errors import StoreError
 from speechzoo.loading import Component, load
 from speechzoo.run.describe import digest
@@ -115,7 +115,7 @@ def _spoken(plan: Plan) -> dict[str, tuple[tuple[AudioClip, ...], str]]:
         if key.role != "model" or key.variant or not key.condition.speech_in or key.item in spoken:
             continue
         if (said := spoken_text(work.ask)) is not None:
-            spoken[key.item] = clips_of(dialogue_of(work.ask)), said
+            spoken[key.item] = clips_of_others(dialogue_of(work.ask)), said
     return spoken
 
 

@@ -74,7 +74,7 @@ class GradeRecord(_Record):
     """A line of grades.jsonl.
 
     ``basis`` digests the answer and the task that graded it; ``wer`` is the word error rate of what
-    the system heard against what is said, where both are known.
+    the system heard against what is said, where both are known; ``by_turn`` is as in `Grade`.
     """
 
     key: Key
@@ -83,6 +83,7 @@ class GradeRecord(_Record):
     weight: float = 1.0
     tie: bool = False
     details: dict[str, Any] = {}
+    by_turn: tuple[dict[str, float], ...] = ()
     failure: str | None = None
     failure_detail: str = ""
     wer: float | None = None
@@ -90,7 +91,7 @@ class GradeRecord(_Record):
     def outcome(self) -> Grade | Failure:
         if self.failure is not None:
             return Failure(self.failure, self.failure_detail)
-        return Grade(self.values, self.weight, self.tie, self.details)
+        return Grade(self.values, self.weight, self.tie, self.details, self.by_turn)
 
 
 class JudgementRecord(_Record):
@@ -207,7 +208,10 @@ class RunFile(_Record):
     """run.json.
 
     ``transcriber`` is the identity of the recogniser that listened to the clips for the report, in this call
-    or in one before; it decides no score, and is no part of fingerprint and signature.
+    or in one before; it decides no score, and is no part of fingerprint and signature. ``channel`` is what
+    befell every clip before it was heard, as `speechzoo.channel.Channel` names it, and ``voice`` the identity
+    of the one that spoke their words anew; "" and None where the clips are the data set's own. ``shard`` says
+    which part of the items this folder holds answers for, such as ``2/8``; None means all.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -218,8 +222,11 @@ class RunFile(_Record):
     task: TaskInfo
     systems: dict[Role, SystemInfo]
     transcriber: dict[str, Any] | None = None
+    channel: str = ""
+    voice: dict[str, Any] | None = None
     conditions: tuple[Condition, ...]
     limit: int | None
+    shard: str | None = None
     seed: int
     device: str
     environment: dict[str, str]
@@ -299,6 +306,7 @@ def answer_to_json(answer: Answer | Failure, audio: Path) -> dict[str, Any]:
         "clip": keep_clip(answer.clip, audio) if answer.clip else None,
         "truncated": bool(answer.truncated),
         **common,
+        **({"served": _served_to_json(answer.served)} if answer.served else {}),
     }
 
 
@@ -312,6 +320,10 @@ def answer_from_json(record: Mapping[str, Any], audio: Path) -> Answer | Failure
     if record["kind"] == "dialogue":
         return DialogueAnswer(tuple(_turn(reply, audio) for reply in record["replies"]))
     return _reply(record, audio)
+
+
+def _served_to_json(served: Mapping[str, str | int]) -> dict[str, str | int]:
+    return {name: writable(told) if isinstance(told, str) else told for name, told in served.items()}
 
 
 def _score_to_json(score: ContinuationScore) -> list[float | int]:
@@ -333,6 +345,7 @@ def _reply(record: Mapping[str, Any], audio: Path) -> ReplyAnswer:
         truncated=record["truncated"],
         heard=record["heard"],
         timings=record["timings"],
+        served=record.get("served", {}),
     )
 
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from speechzoo.channel import Channel
 from speechzoo.loading import Component
 from speechzoo.run.records import Role
+from speechzoo.run.shard import Shard
 from speechzoo.setup import LoadOptions
 from speechzoo.specs import Condition
 
@@ -19,8 +21,12 @@ class Request(LoadOptions):
         task: what to measure.
         transcriber: listens to the context clips as well, so that losses can be told by how hard a clip
             is to understand; for models that do not say what they heard.
-        conditions: None means all that the task offers and the model can do.
+        channel: what befalls every clip before it is heard.
+        voice: speaks the clips' words anew; None leaves the data set's own.
+        conditions: None means all that the task offers and the model can do; those without speech in are
+            left out where channel or voice change what is heard.
         limit: number of items, None for all.
+        shard: the part of the items that is asked now, None for all.
         out: the run's folder; None makes one under ``runs/`` named after what is run.
         batch_tokens: estimated tokens a batch.
         time_limit: seconds a batch may take before its worker is taken for hung.
@@ -33,8 +39,11 @@ class Request(LoadOptions):
     systems: Mapping[Role, Component]
     task: Component
     transcriber: Component | None = None
+    channel: Channel = field(default_factory=Channel)
+    voice: Component | None = None
     conditions: tuple[Condition, ...] | None = None
     limit: int | None = None
+    shard: Shard | None = None
     out: Path | None = None
     batch_tokens: int = 2048
     time_limit: float = 600.0
@@ -45,8 +54,13 @@ class Request(LoadOptions):
 
     def components(self) -> list[Component]:
         """Everything that has to be there before it can be run."""
-        listening = [self.transcriber] if self.transcriber else []
-        return [*self.systems.values(), self.task, *listening]
+        others = [own for own in (self.transcriber, self.voice) if own is not None]
+        return [*self.systems.values(), self.task, *others]
+
+    @property
+    def varied(self) -> bool:
+        """The clips are not heard as the data set has them."""
+        return self.channel != Channel() or self.voice is not None
 
     @property
     def device_kind(self) -> str:
