@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PLUGINS := cascade s2sbench spoken-qa echox hf-speech baichuan-audio arena mtalk-bench openai
+PLUGINS := cascade s2sbench spoken-qa synth lm-eval echox hf-speech baichuan-audio arena mtalk-bench openai
 PROJECTS := pyproject.toml $(PLUGINS:%=plugins/%/pyproject.toml)
-EDITABLE := -e . -e "plugins/cascade[piper]" $(patsubst %,-e plugins/%,$(filter-out cascade,$(PLUGINS)))
+EXTRAS := cascade[piper] spoken-qa[ifeval] synth[lm-eval,parquet]
+PLAIN := $(filter-out cascade spoken-qa synth,$(PLUGINS))
+EDITABLE := -e . $(patsubst %,-e "plugins/%",$(EXTRAS) $(PLAIN))
 
 .PHONY: demo test lint format clean
 

@@ -183,7 +183,7 @@ def test_a_folder_of_ones_own_is_not_read_to_be_shown(tmp_path: Path) -> None:
 FAULTY = """
 import os, sys
 from speechzoo.cli import main
-import speechzoo.cli.eval as command
+import speechzoo.cli.running as command
 def write_reports(folder):
     {fault}
 command.write_reports = write_reports
