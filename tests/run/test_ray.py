@@ -167,8 +167,12 @@ def test_two_actors_killed_twenty_times_report_what_one_worker_reports(
     """Otherwise: the cluster, or a node that is lost, changes a result."""
     one = run(tmp_path / "one", InProcess)
     assert run(tmp_path / "two", Killed(ray, 0)) == one
-    assert run(tmp_path / "killed", killed := Killed(ray, KILLS)) == one
-    assert killed.kills == KILLS
+    killed, runs = Killed(ray, KILLS), 0
+    # A new actor takes seconds to load, and one run may be over before all of them.
+    while killed.kills < KILLS:
+        runs += 1
+        assert run(tmp_path / f"killed-{runs}", killed) == one
+        assert killed.kills >= runs
 
 
 @pytest.mark.slow
