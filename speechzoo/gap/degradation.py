@@ -9,6 +9,7 @@ from speechzoo.gap.items import rows
 from speechzoo.gap.probes import hearing, prior
 from speechzoo.gap.published import published_tables
 from speechzoo.gap.stages import SPEECH_STEPS, STEPS, stage
+from speechzoo.gap.turns import by_turn
 from speechzoo.gap.wording import headline, is_percentage, stage_headline
 from speechzoo.run.records import Judging, Results
 from speechzoo.run.results import collection_paused
@@ -37,7 +38,7 @@ def degradation(results: Results) -> Report:
     pooled = pooled_note(results, first.shared, "is in the first breakdown")
     return Report(
         run=results.run,
-        title=f"{_name(results)} on {results.run.task.identity.get('name', 'a task')}",
+        title=_title(results),
         headline=_headline(results, found_stages, first.main),
         metric=metrics[0],
         percent=percent,
@@ -49,12 +50,23 @@ def degradation(results: Results) -> Report:
         steps=tuple(found_steps),
         main=found_steps.index(first.main) if first.main else None,
         metrics=tuple(row for family in in_order for row in metric_rows(family)),
+        by_turn=tuple(by_turn(results, sources)),
         breakdowns=tuple(breakdowns(results, first)),
         published=tuple(published_tables(results, in_order)),
         prior=prior(results, percent),
         hearing=probed,
         items=found_rows,
     )
+
+
+def _title(results: Results) -> str:
+    run = results.run
+    told = [f"{_name(results)} on {run.task.identity.get('name', 'a task')}"]
+    if run.channel:
+        told.append(f"heard through {run.channel}")
+    if run.voice is not None:
+        told.append(f"spoken by {run.voice.get('name', 'another voice')}")
+    return ", ".join(told)
 
 
 def _name(results: Results) -> str:

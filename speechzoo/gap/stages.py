@@ -54,6 +54,7 @@ STEPS = (
     Between("hearing and thinking", "T", "S", "when the context is spoken"),
     Between("speaking", "S", "SS", "when it has to speak its answer"),
     Between("speaking from text", "T", "TS", "when it has to speak its answer"),
+    Between("listening and speaking", "T", "SS", "when it listens and has to speak its answer"),
     Between("gap to the rival", "C", "S", "against the rival"),
     Between("the rival's hearing", "CT", "C", "when the rival has to hear the context"),
 )
@@ -69,6 +70,7 @@ MAIN_FIRST = (
     "hearing and thinking",
     "speaking",
     "speaking from text",
+    "listening and speaking",
     "hearing and thinking, speech continuations",
     "forgetting",
     "gap to the rival",

@@ -40,6 +40,7 @@ def render(report: Report, folder: Path) -> str:
         plot=plots.stage_plot(report),
         value_scale=plots.value_scale(report, 6, 154),
         loss_scale=plots.loss_scale(report, 6, 154),
+        turn_plots=plots.turn_plots(report),
         settings=list(_flat(report.run.model_dump(mode="json", exclude={"notes", "signature"}))),
         rows=len(shown.items),
         data=inert_json(_script_data(shown)),

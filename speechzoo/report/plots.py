@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from speechzoo.gap.findings import Report, Stage, StageName
+from speechzoo.gap.findings import Report, Stage, StageName, TurnFinding, TurnMean, TurnTrend
+from speechzoo.gap.wording import interval, number
+from speechzoo.report.curve_plots import Axis, Tick
 
 BEFORE: dict[StageName, StageName] = {"T": "T0", "TS": "T", "S": "T", "SS": "S", "C": "CT"}
 SPEECH_BEFORE: dict[StageName, StageName] = {"SS": "TS"}
@@ -11,6 +13,10 @@ LABEL_WIDTH = 230
 NAME_WIDTH = 56
 SIGN_WIDTH = 6.9
 PLOT_WIDTH = 900
+TURNS_LEFT, TURNS_RIGHT, TURNS_TOP, TURNS_BOTTOM = 46, 432, 10, 160
+BESIDE = 10
+MOST_TICKS = 5
+MARGIN = 0.06
 
 
 @dataclass(frozen=True)
@@ -80,3 +86,83 @@ def loss_scale(report: Report, left: float, right: float) -> Scale:
     ends = [abs(end) for loss in losses for end in (loss.value, loss.low, loss.high) if end is not None]
     widest = max(ends, default=0.0) or 1.0
     return Scale(-widest, widest, left, right)
+
+
+@dataclass(frozen=True)
+class TurnMark:
+    """A turn's mean: where it stands, its whisker, and what it tells when it is pointed at."""
+
+    x: float
+    y: float
+    whisker: str
+    few: bool
+    told: str
+
+
+@dataclass(frozen=True)
+class TurnLine:
+    """A stage's means."""
+
+    stage: StageName
+    path: str
+    marks: tuple[TurnMark, ...]
+
+
+@dataclass(frozen=True)
+class TurnPlot:
+    """One value over the turns; the stages stand beside each other at each of them."""
+
+    finding: TurnFinding
+    across: tuple[Tick, ...]
+    up: tuple[Tick, ...]
+    lines: tuple[TurnLine, ...]
+
+
+def turn_plots(report: Report) -> list[TurnPlot]:
+    """One a value."""
+    return [_turn_plot(finding) for finding in report.by_turn]
+
+
+def _turn_plot(finding: TurnFinding) -> TurnPlot:
+    turns = len(finding.trends[0].turns)
+    beside = BESIDE * (len(finding.trends) - 1) / 2
+    across = Axis(0.5, turns + 0.5, TURNS_LEFT, TURNS_RIGHT)
+    up = _turn_axis(finding)
+    ticks = up.ticks(whole=False, percent=finding.percent)
+    return TurnPlot(
+        finding=finding,
+        across=tuple(Tick(across.at(turn), f"turn {turn}") for turn in range(1, turns + 1)),
+        up=ticks if len(ticks) <= MOST_TICKS else ticks[::2],
+        lines=tuple(
+            _turn_line(trend, across, up, BESIDE * place - beside, finding.percent)
+            for place, trend in enumerate(finding.trends)
+        ),
+    )
+
+
+def _turn_axis(finding: TurnFinding) -> Axis:
+    """As far as the intervals reach, and a little more."""
+    means = [turn.estimate for trend in finding.trends for turn in trend.turns if turn.estimate]
+    ends = [end for mean in means for end in (mean.low, mean.value, mean.high) if end is not None]
+    room = MARGIN * (max(ends) - min(ends)) or MARGIN * abs(ends[0]) or 1.0
+    return Axis(min(ends) - room, max(ends) + room, TURNS_BOTTOM, TURNS_TOP)
+
+
+def _turn_line(trend: TurnTrend, across: Axis, up: Axis, beside: float, percent: bool) -> TurnLine:
+    marks = [
+        _turn_mark(trend.stage, turn, across.at(turn.turn) + beside, up, percent)
+        for turn in trend.turns
+        if turn.estimate is not None
+    ]
+    return TurnLine(trend.stage, "M" + "L".join(f"{mark.x:g} {mark.y:g}" for mark in marks), tuple(marks))
+
+
+def _turn_mark(stage: StageName, turn: TurnMean, x: float, up: Axis, percent: bool) -> TurnMark:
+    mean = turn.estimate
+    assert mean is not None
+    whisker = ""
+    if mean.low is not None and mean.high is not None:
+        whisker = f"M{x:g} {up.at(mean.low)}V{up.at(mean.high)}"
+    value = f"{number(mean.value, percent)} ({interval(mean, percent)})"
+    told = f"{stage}, turn {turn.turn}: {value}, n = {turn.items}"
+    return TurnMark(x, up.at(mean.value), whisker, turn.few, told)

@@ -12,16 +12,21 @@ from speechzoo.gap.findings import (
     ConditionTable,
     Estimate,
     Group,
+    PairedDifference,
     PublishedTable,
     Report,
     Stage,
     Step,
+    TurnFinding,
+    TurnMean,
+    TurnTrend,
 )
 from speechzoo.gap.wording import interval, number, p_value
 from speechzoo.report.tables import inert_text, plain_table, print_table
 
 MOST_GROUPS = 12
 MOST_STAGES = 5
+MOST_SIDE_BY_SIDE = 3
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -41,6 +46,12 @@ def print_report(report: Report, console: Console) -> None:
     if len({row.metric.name for row in report.metrics}) > 1:
         for name in dict.fromkeys(row.step for row in report.metrics):
             print_table(console, _metric_table(name, report))
+    for finding in report.by_turn:
+        _print_turns(finding, console)
+    for note in dict.fromkeys(note for finding in report.by_turn for note in finding.notes):
+        console.print(inert_text(f"by turn: {note}", "dim"))
+    if report.by_turn:
+        console.print()
     for table in report.published:
         print_table(console, _published_table(table))
     for place, breakdown in enumerate(report.breakdowns):
@@ -154,6 +165,55 @@ def _stacked(estimate: Estimate | None, percent: bool) -> Text:
     return Text.assemble(value, "\n", (interval(estimate, percent), "dim"))
 
 
+def _print_turns(finding: TurnFinding, console: Console) -> None:
+    """Each stage and each difference between stages, turn by turn; then what changes until the last."""
+    changes: list[tuple[str, PairedDifference | None]]
+    changes = [(trend.stage, trend.change) for trend in finding.trends]
+    changes += [(f"{gap.second} - {gap.first}", gap.change) for gap in finding.gaps]
+    means = [[_turn_cell(turn, finding.percent) for turn in trend.turns] for trend in finding.trends]
+    gaps = [[_difference_cell(own, finding.percent) for own in gap.turns] for gap in finding.gaps]
+    columns = list(zip((name for name, _ in changes), [*means, *gaps], strict=True))
+    # A title of the table itself would be broken to the width of a single column.
+    console.print(inert_text(f"by turn: {finding.name}{_unit(finding.percent)}", "bold"))
+    for start in range(0, len(columns), MOST_SIDE_BY_SIDE):
+        shown = columns[start : start + MOST_SIDE_BY_SIDE]
+        names = [name for name, _ in shown]
+        table = plain_table("", "turn", *names, numbers=len(names))
+        for turn, cells in enumerate(zip(*(cells for _, cells in shown), strict=True), start=1):
+            table.add_row(inert_text(turn), *cells)
+        print_table(console, table)
+    for trend in finding.trends:
+        if unsure := _unsure_turns(trend):
+            console.print(inert_text(f"not sure under {trend.stage}:  {unsure}", "yellow"))
+    for name, change in changes:
+        if change is not None:
+            told = f"{name}, turn 1 to {finding.last}, n = {change.items}: {change.verdict}"
+            console.print(inert_text(told, "bold" if change.clear else ""))
+    console.print()
+
+
+def _unsure_turns(trend: TurnTrend) -> str:
+    """What is without a value at each turn and why, and what was cut there."""
+    counts = ((turn.turn, _unsure(turn.invalid, turn.truncated)) for turn in trend.turns)
+    return "; ".join(f"turn {turn}: {_reasons(unsure)}" for turn, unsure in counts if unsure)
+
+
+def _turn_cell(turn: TurnMean, percent: bool) -> Text:
+    """The mean, its interval, and what it is over, each on a line of its own."""
+    without = f", {sum(turn.invalid.values())} without" if turn.invalid else ""
+    counts = f"n = {turn.items}{', few' if turn.few else ''}{without}"
+    return Text.assemble(_stacked(turn.estimate, percent), "\n", (counts, "dim"))
+
+
+def _difference_cell(difference: PairedDifference | None, percent: bool) -> Text:
+    if difference is None:
+        return Text("–")
+    value = number(difference.estimate.value, percent, signed=True)
+    ends = interval(difference.estimate, percent, signed=True)
+    counts = f"n = {difference.items}{', few' if difference.few else ''}, p {p_value(difference.p)}"
+    return Text.assemble(value, "\n", (f"{ends}\n{counts}", "dim"))
+
+
 def _published_table(published: PublishedTable) -> Table:
     subject = ", ".join(filter(None, (published.subset, published.condition)))
     title = f"{subject}: {published.metric}{_unit(published.percent)}, published and measured"
@@ -239,8 +299,7 @@ def _checks(report: Report) -> list[Text]:
     if report.prior and report.prior.invalid:
         lines.append(inert_text(f"not sure without the context:  {_reasons(report.prior.invalid)}", "yellow"))
     for stage in report.stages:
-        unsure = {**stage.invalid, **({"truncated": stage.truncated} if stage.truncated else {})}
-        if unsure:
+        if unsure := _unsure(stage.invalid, stage.truncated):
             reasons = _reasons(unsure)
             lines.append(
                 inert_text(
@@ -248,6 +307,10 @@ def _checks(report: Report) -> list[Text]:
                 )
             )
     return lines
+
+
+def _unsure(invalid: Mapping[str, int], truncated: int) -> dict[str, int]:
+    return {**invalid, **({"truncated": truncated} if truncated else {})}
 
 
 def _reasons(counts: Mapping[str, int]) -> str:

@@ -2,9 +2,10 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 
@@ -160,6 +161,11 @@ def answers_can_be_graded(subject: TaskUnderTest) -> None:
             raise CheckError(f"no answer of the check can be graded under {condition}: {outcomes[:1]}")
         for grade in grades:
             _check_grade(subject.task.metrics, grade, condition)
+        asked = subject.asked(_graded_items(subject, condition))
+        asks = [ask for _, own, ask in asked if own == condition]
+        for ask, one in zip(asks, outcomes, strict=True):
+            if isinstance(one, Grade) and one.by_turn:
+                _check_turns(subject.task.metrics, one.by_turn, ask, condition)
 
 
 @check(every_item_can_be_asked)
@@ -167,7 +173,7 @@ def an_empty_reply_is_an_outcome(subject: TaskUnderTest) -> None:
     """Otherwise a model that says nothing counts as a fault of the task, or worse."""
     replies = [
         (item, condition, ask)
-        for item, condition, ask in subject.asked(_graded_items(subject))
+        for item, condition, ask in subject.asked(_graded_items(subject, Condition.T2T))
         if not score_asks(ask) and not condition.speech_out
     ]
     if not replies:
@@ -265,8 +271,7 @@ def _random_answer(ask: Ask, condition: Condition, draws: np.random.Generator) -
 
 def _graded(subject: TaskUnderTest, condition: Condition) -> Iterator[Grade | Failure]:
     draws = np.random.default_rng(0)
-    items = subject.some[:SLOW] if condition.speech_out else _graded_items(subject)
-    for item, own, ask in subject.asked(items):
+    for item, own, ask in subject.asked(_graded_items(subject, condition)):
         if own == condition:
             answer = _random_answer(ask, condition, draws)
             try:
@@ -275,8 +280,8 @@ def _graded(subject: TaskUnderTest, condition: Condition) -> Iterator[Grade | Fa
                 raise NotApplicableError(f"this machine cannot grade: {error}") from error
 
 
-def _graded_items(subject: TaskUnderTest) -> list[Item]:
-    return subject.some[:SLOW] if is_judged(subject.task) else subject.some
+def _graded_items(subject: TaskUnderTest, condition: Condition) -> list[Item]:
+    return subject.some[:SLOW] if condition.speech_out or is_judged(subject.task) else subject.some
 
 
 def _judged(task: Task, item: Item, condition: Condition, answer: Answer) -> Answer:
@@ -304,6 +309,25 @@ def _check_grade(metrics: Sequence[Metric], grade: Grade, condition: Condition) 
         json.dumps(dict(grade.details))
     except TypeError as error:
         raise CheckError(f"details of a grade are no plain JSON: {error}") from error
+
+
+def _check_turns(
+    metrics: Sequence[Metric], by_turn: Sequence[Mapping[str, float]], ask: Ask, condition: Condition
+) -> None:
+    declared = {metric.name: metric for metric in metrics}
+    if isinstance(ask, DialogueAsk) and len(by_turn) != len(ask.turns):
+        raise CheckError(
+            f"under {condition} {len(ask.turns)} turns were asked, a grade has {len(by_turn)} by turn: "
+            "give each a mapping, an empty one if it has no value"
+        )
+    for number, turn in enumerate(by_turn, start=1):
+        for name, value in turn.items():
+            if not isinstance(value, Real) or not math.isfinite(value):
+                raise CheckError(f"under {condition} {name} of turn {number} is {value!r}, no finite number")
+            if name in declared and not _is_within(declared[name], float(value)):
+                raise CheckError(
+                    f"{name} of turn {number} is {value}, declared within {_bounds(declared[name])}"
+                )
 
 
 def _is_within(metric: Metric, value: float) -> bool:

@@ -1,14 +1,21 @@
 """Makes runs for tests: invented answers, graded as a task would grade them."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from speechzoo.asks import Answer, ContinuationScore, Failure, ReplyAnswer, ScoreAnswer
+from speechzoo.asks import (
+    Answer,
+    ContinuationScore,
+    DialogueAnswer,
+    Failure,
+    ReplyAnswer,
+    ScoreAnswer,
+)
 from speechzoo.audio import AudioClip
 from speechzoo.run.records import (
     Key,
@@ -176,6 +183,23 @@ def valued(
     for name, value in values.items():
         key = Key(role=stage[0], item=name, condition=stage[1])
         made.update([put(key, ReplyAnswer(f"reply to {name}"), Grade({metric: value}, weight))])
+    return made
+
+
+def talked(
+    stage: Stage,
+    dialogues: Mapping[str, Sequence[float | str]],
+    name: str = "accuracy",
+    weights: Mapping[str, float] | None = None,
+) -> dict[Key, Result]:
+    """One stage of dialogues with a value of each turn; a word is the reason why it failed."""
+    made = {}
+    for item, turns in dialogues.items():
+        key = Key(role=stage[0], item=item, condition=stage[1])
+        replies = [Failure(own) if isinstance(own, str) else ReplyAnswer(f"worth {own}") for own in turns]
+        told = [{} if isinstance(own, str) else {name: own} for own in turns]
+        grade = Grade({"accuracy": 1.0}, weights[item] if weights else 1.0, by_turn=told)
+        made.update([put(key, DialogueAnswer(tuple(replies)), grade)])
     return made
 
 

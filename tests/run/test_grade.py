@@ -70,6 +70,8 @@ def graded(outcome: Any, folder: Path) -> GradeRecord:
     [
         (Grade({"accuracy": float("nan")}), "non_finite"),
         (Grade({"accuracy": 1.0}, weight=float("inf")), "non_finite"),
+        (Grade({"accuracy": 1.0}, by_turn=[{"accuracy": 1.0}, {"words": float("nan")}]), "non_finite"),
+        (Grade({"accuracy": 1.0}, by_turn=[{"words": None}]), "grading_error"),  # type: ignore[dict-item]
         (None, "grading_error"),
         (Grade({"accuracy": "high"}), "grading_error"),  # type: ignore[dict-item]
         (KeyError("gold"), "grading_error"),
@@ -88,6 +90,17 @@ def test_numbers_and_details_of_other_libraries_are_kept(tmp_path: Path) -> None
     found = graded(Grade({"accuracy": np.float64(1.0)}, weight=np.int64(3), details=details), tmp_path)
     assert found.values == {"accuracy": 1.0} and found.weight == 3.0
     assert found.details == {"margin": 0.5, "path": "x", "odd": None, "text": "a?b"}
+
+
+def test_values_by_turn_are_kept_in_order_and_old_grades_have_none(tmp_path: Path) -> None:
+    """Otherwise: a failed turn pushes later ones forward, or last year's runs have no report any more."""
+    found = graded(Grade({"accuracy": 1.0}, by_turn=[{"words": np.float32(2)}, {}, {"words": 4}]), tmp_path)
+    outcome = found.outcome()
+    assert isinstance(outcome, Grade) and outcome.by_turn == ({"words": 2.0}, {}, {"words": 4.0})
+    line = json.loads(found.model_dump_json())
+    del line["by_turn"]
+    old = GradeRecord.model_validate(line).outcome()
+    assert isinstance(old, Grade) and old.by_turn == () and old.values == outcome.values
 
 
 def test_answers_of_other_libraries_can_be_written(tmp_path: Path) -> None:

@@ -6,7 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from speechzoo import AudioClip, Condition, Grade, Item, Metric, ReplyAsk, ScoreAsk, raw, testing, user
+from speechzoo import (
+    AudioClip,
+    Condition,
+    DialogueAsk,
+    Grade,
+    Item,
+    Metric,
+    ReplyAsk,
+    ScoreAsk,
+    raw,
+    testing,
+    user,
+)
 from speechzoo.testing import TASK_CHECKS, TaskUnderTest, examine
 from speechzoo.testing.probes import HARBOUR
 
@@ -41,6 +53,36 @@ class Answers(Endings):
 
     def grade(self, item, condition, answer):
         return Grade({"exact": float(answer.text == str(item.data["number"] + 1))})
+
+
+class Talks(Answers):
+    """Two turns, each with values of its own; a turn may have none."""
+
+    turns = ({"exact": 0.5, "words": 3}, {})
+
+    def ask(self, item, condition):
+        return DialogueAsk((user(f"I am {item.data['number']}."), user("And you?")))
+
+    def grade(self, item, condition, answer):
+        return Grade({"exact": 1.0}, by_turn=self.turns)
+
+
+class TurnWithoutNumber(Talks):
+    turns = ({"words": float("nan")}, {})
+
+
+class TurnInWords(Talks):
+    turns = ({"words": "three"}, {})
+
+
+class TurnOutOfBounds(Talks):
+    turns = ({}, {"exact": 50.0})
+
+
+class TurnLeftOut(Talks):
+    """The second turn's value stands in the first's place."""
+
+    turns = ({"words": 3},)
 
 
 class IdTwice(Endings):
@@ -116,6 +158,10 @@ CAUGHT = {
     ClipMissing: "clips can be read",
     MetricUndeclared: "answers can be graded",
     OutOfBounds: "answers can be graded",
+    TurnWithoutNumber: "answers can be graded",
+    TurnInWords: "answers can be graded",
+    TurnOutOfBounds: "answers can be graded",
+    TurnLeftOut: "answers can be graded",
     ChanceOfFour: "chance levels are true",
     TieIsRight: "equal scores are ties",
     FirstWord: "an empty reply is an outcome",
@@ -128,7 +174,7 @@ def failed(subject: TaskUnderTest) -> dict[str, str]:
     return {one.check: one.why for one in examine(subject, TASK_CHECKS) if one.outcome == "failed"}
 
 
-@pytest.mark.parametrize("task", [Endings, Answers])
+@pytest.mark.parametrize("task", [Endings, Answers, Talks])
 def test_a_good_task_passes(task: type) -> None:
     """Otherwise authors learn to ignore the kit."""
     assert failed(TaskUnderTest(task)) == {}

@@ -36,7 +36,8 @@ class Exchange:
         user_text: the same for a judge that reads.
         cues: sounds and manners of speaking that a judge is told beside the clip.
         reply: as speech.
-        reply_text: what the reply says; with ``reply`` None as well, there was none.
+        reply_text: what the reply says, "" for speech in which nothing is said; None if nobody knows, or
+            there was no reply.
     """
 
     user: AudioClip
@@ -47,7 +48,8 @@ class Exchange:
 
     @property
     def answered(self) -> bool:
-        return self.reply is not None or self.reply_text is not None
+        """Something is said; a clip that nobody listened to is taken to say something."""
+        return self.reply is not None if self.reply_text is None else bool(self.reply_text.strip())
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,9 @@ def exchanges_of(
         cues: which judges are told them.
 
     Returns:
-        The turns. A blank text without speech is no reply, as a failure is none.
+        The turns. A blank text without speech is no reply, as a failure is none. Speech in which the listener
+        hears no word is no answer either, though a judge that hears is given it: else silence would be
+        invalid where a system writes, and worth something where it speaks.
 
     Raises:
         ItemError: a reply cannot be transcribed.
@@ -142,9 +146,10 @@ def exchanges_of(
         user: AudioClip = item.data["turns"][turn]
         read = (user.transcript or "") if cues == "none" else item.data["transcriptions"][turn]
         told = tuple(item.data["cues"][turn]) if cues == "all" else ()
-        if isinstance(reply, Failure) or _is_blank(reply):
+        if isinstance(reply, Failure) or (reply.clip is None and _says_nothing(reply)):
             return Exchange(user, read, told)
-        says = next(heard) if heard and reply.clip is not None else reply.text
+        own = None if _says_nothing(reply) else reply.text
+        says = next(heard) if heard and reply.clip is not None else own
         return Exchange(user, read, told, reply.clip, says)
 
     if len(answer.replies) != len(item.data["turns"]):
@@ -154,8 +159,8 @@ def exchanges_of(
     return tuple(exchange(turn, reply) for turn, reply in enumerate(answer.replies))
 
 
-def _is_blank(reply: ReplyAnswer) -> bool:
-    return reply.clip is None and not (reply.text or "").strip()
+def _says_nothing(reply: ReplyAnswer) -> bool:
+    return not (reply.text or "").strip()
 
 
 def dialogue_material(exchanges: Sequence[Exchange], *, hears: bool) -> Material:
@@ -241,12 +246,12 @@ def _heard(exchange: Exchange, number: int) -> Iterator[Part]:
 
 def _read(exchange: Exchange, number: int) -> Iterator[str]:
     yield f"Turn {number}\nThe user says:\n{quoted('user', exchange.user_text)}\n"
-    if exchange.reply_text is not None:
+    if not exchange.answered:
+        yield NO_REPLY
+    elif exchange.reply_text is not None:
         yield f"The model's response:\n{quoted('reply', exchange.reply_text)}\n"
     elif exchange.reply is not None:
         raise ItemError("no_transcript", f"nobody knows what is said in {exchange.reply.name}")
-    else:
-        yield NO_REPLY
 
 
 def _neighbours(pieces: Sequence[Part]) -> Iterator[tuple[type, list[Part]]]:

@@ -1,13 +1,12 @@
 """What finished runs know of their replies besides verdicts: grades, and quantities turn by turn."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
-from speechzoo.run.records import Key, Results
+from speechzoo.gap.turns import Column, turn_columns, turn_means, unbounded
+from speechzoo.gap.wording import is_percentage
+from speechzoo.run.records import Key, MetricInfo, Results
 from speechzoo.specs import Condition
-from speechzoo.stats import bootstrap
 from speechzoo.task import Grade
 
 from speechzoo_arena.agreement import rubric_consistency
@@ -16,61 +15,73 @@ from speechzoo_arena.judge_findings import known
 from speechzoo_arena.orders import both_orders
 from speechzoo_arena.records import Vote
 
-OF_A_TURN = {"seconds": False, "words_per_second": False, "content_density": True}
-"""Quantities that a grade may tell of each turn in its details, and whether they are shares."""
 
-Grades = Mapping[str, Grade]
-"""The valid ones of a run, by item."""
+@dataclass(frozen=True)
+class Grades:
+    """What a run knows of its replies.
+
+    Attributes:
+        valid: the grades, by item.
+        metrics: of the run's task, by name.
+    """
+
+    valid: Mapping[str, Grade]
+    metrics: Mapping[str, MetricInfo]
 
 
 def grades_of(results: Results, condition: Condition) -> Grades:
     keys = (Key(role="model", item=item, condition=condition) for item in results.items)
     found = {key.item: results.results[key].outcome for key in keys if key in results.results}
-    return {item: grade for item, grade in found.items() if isinstance(grade, Grade)}
+    return Grades(
+        valid={item: grade for item, grade in found.items() if isinstance(grade, Grade)},
+        metrics={metric.name: metric for metric in results.run.task.metrics},
+    )
 
 
 def trends(graded: Mapping[str, Grades], clusters: Mapping[str, str], *, seed: int) -> Iterator[TrendFinding]:
-    """Means over dialogues of what grades tell of single turns; only what is there.
+    """Weighted means of the numbers that grades have by turn, for every system that has any.
+
+    Systems stand beside each other: the mean of a turn is over the dialogues that all of them have it of.
 
     Args:
         graded: by system.
         clusters: of each dialogue.
         seed: of the bootstrap.
     """
-    for quantity, percent in {"satisfied": True, **OF_A_TURN}.items():
-        for system, grades in graded.items():
-            turns: defaultdict[int, dict[str, float]] = defaultdict(dict)
-            for item, grade in grades.items():
-                for turn, value in enumerate(_by_turn(grade.details, quantity)):
-                    if item in clusters and isinstance(value, int | float):
-                        turns[turn][item] = float(value)
-            if turns:
-                count = max(turns) + 1
-                yield TrendFinding(
-                    quantity=quantity,
-                    percent=percent,
-                    system=system,
-                    turns=tuple(
-                        known(_mean(turns[turn], clusters, seed)) if turns[turn] else None
-                        for turn in range(count)
-                    ),
-                    dialogues=tuple(len(turns[turn]) for turn in range(count)),
-                )
+    valid = {
+        system: {item: grade for item, grade in own.valid.items() if item in clusters}
+        for system, own in graded.items()
+    }
+    told = [turn for grades in valid.values() for grade in grades.values() for turn in grade.by_turn]
+    metrics = {name: metric for own in graded.values() for name, metric in own.metrics.items()}
+    for quantity in dict.fromkeys(name for turn in told for name in turn):
+        metric = metrics.get(quantity, unbounded(quantity))
+        for system, columns in _comparable(valid, quantity).items():
+            means = turn_means(columns, metric, clusters, seed=seed)
+            yield TrendFinding(
+                quantity=quantity,
+                percent=is_percentage(metric),
+                system=system,
+                turns=tuple(means),
+                dialogues=tuple(map(len, columns)),
+            )
 
 
-def _by_turn(details: Mapping[str, Any], quantity: str) -> Sequence[Any]:
-    if quantity == "satisfied":
-        told = details.get("satisfied_by_turn", ())
-        return told if isinstance(told, list | tuple) else ()
-    turns = details.get("turns", ())
-    if not isinstance(turns, list | tuple):
-        return ()
-    return [turn.get(quantity) if isinstance(turn, Mapping) else None for turn in turns]
-
-
-def _mean(values: Mapping[str, float], clusters: Mapping[str, str], seed: int) -> Any:
-    numbers = np.array([list(values.values())])
-    return bootstrap(numbers, np.ones_like(numbers), [clusters[item] for item in values], seed=seed).mean(0)
+def _comparable(valid: Mapping[str, Mapping[str, Grade]], quantity: str) -> dict[str, list[Column]]:
+    """Of each system that has the quantity, turn by turn the dialogues that all of these have it of."""
+    turns = max(len(grade.by_turn) for grades in valid.values() for grade in grades.values())
+    told = {system: turn_columns(grades, quantity, turns) for system, grades in valid.items()}
+    having = {system: columns for system, columns in told.items() if any(columns)}
+    shared = [
+        frozenset.intersection(*map(frozenset, columns)) for columns in zip(*having.values(), strict=True)
+    ]
+    return {
+        system: [
+            {item: own for item, own in column.items() if item in items}
+            for column, items in zip(columns, shared, strict=True)
+        ]
+        for system, columns in having.items()
+    }
 
 
 def rubrics(
@@ -93,7 +104,7 @@ def rubrics(
     scores = {
         (item, system): grade.values[metric]
         for system, grades in graded.items()
-        for item, grade in grades.items()
+        for item, grade in grades.valid.items()
         if metric in grade.values
     }
     for rater, votes in raters.items():

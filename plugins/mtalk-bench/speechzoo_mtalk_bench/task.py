@@ -1,6 +1,5 @@
 """The tasks ``mtalk-bench`` and ``mtalk-mini``: dialogues of several turns, judged by criteria."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -23,7 +22,6 @@ from speechzoo import (
     user,
 )
 from speechzoo.audio import MAX_SECONDS
-from speechzoo.weights import verify_files
 from speechzoo_arena.material import (
     Cues,
     Exchange,
@@ -35,14 +33,15 @@ from speechzoo_arena.material import (
 )
 
 from speechzoo_mtalk_bench.dialogues import Replies, make_dialogues, read_capabilities
+from speechzoo_mtalk_bench.manifest import verified_rows
 from speechzoo_mtalk_bench.rows import SUBSETS, read_rows
 from speechzoo_mtalk_bench.rubric import Verdicts, criteria_of, instruction, read_verdicts, rubric_form
 from speechzoo_mtalk_bench.words import content_density, words_in
 
-MANIFEST = "manifest.json"
 CAPABILITIES = "capabilities.jsonl"
 RUBRICS = ("rubric_prompt_general", "rubric_prompt_specific")
 NOT_HEARD = ("paralinguistic", "ambient")
+OF_A_TURN = ("words", "seconds", "words_per_second", "content_density")
 CHOOSE_A_JUDGE = (
     "no judge is set: --set task.judge=NAME, such as local-judge, which is small and reads; "
     "'speechzoo list' names others"
@@ -60,6 +59,8 @@ class MTalkBench:
     without a reply stays in the dialogue as silence. The text arms are given the spoken words without the
     bracketed cues.
 
+    A spoken reply in which the transcriber hears no word is no reply, as a blank text is none.
+
     Args:
         setup: its files are the data.
         subset: ``semantic``, ``paralinguistic``, ``ambient`` or "" for all.
@@ -68,7 +69,7 @@ class MTalkBench:
         system_prompt: before the first turn; "" gives none.
         cues: which judges are told the transcription's bracketed cues.
         rubric_average: over dialogues, or over criteria: a dialogue then weighs as many as were judged.
-        per_turn: each turn is judged by itself; so is a dialogue that is longer than the judge can hear.
+        per_turn: each turn is judged by itself, and ``satisfied`` is told by turn.
         capabilities: JSON Lines that say what each dialogue tests.
 
     Attributes:
@@ -81,7 +82,7 @@ class MTalkBench:
         SpeechzooError: the data cannot be read.
     """
 
-    version = "2"
+    version = "4"
     conditions = (Condition.T2T, Condition.S2T, Condition.T2S, Condition.S2S)
     metrics = (
         Metric("satisfied"),
@@ -119,13 +120,11 @@ class MTalkBench:
         if self._is_judged:
             self.to_judge = self._to_judge
         folder = setup.files()
-        if (folder / MANIFEST).exists():
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            verify_files(folder, manifest["files"])
         types = [kind for kind, name in SUBSETS.items() if subset in ("", name)]
         own = folder / CAPABILITIES
         file = Path(capabilities) if capabilities else own if own.exists() else None
-        loaded = make_dialogues(read_rows(folder, types), read_capabilities(file) if file else None)
+        rows = verified_rows(folder, read_rows(folder, types))
+        loaded = make_dialogues(rows, read_capabilities(file) if file else None)
         self._items = loaded.items
         self.replies: Mapping[str, Replies] = loaded.replies
         self.notes: tuple[str, ...] = (*loaded.notes, *self._remarks())
@@ -159,14 +158,14 @@ class MTalkBench:
         """The criteria of both prompts with the dialogue, or turn by turn.
 
         Raises:
-            ItemError: all replies are blank, there are no criteria, a clip cannot be read, a reply cannot be
-                transcribed, or a turn alone is longer than the judge can hear.
+            ItemError: nothing is said in any reply, there are no criteria, a clip cannot be read, a reply
+                cannot be transcribed, or what is to be judged is longer than the judge can hear.
         """
         if not isinstance(answer, DialogueAnswer):
             return []
         exchanges = exchanges_of(item, answer, self._listener, self._cues)
         if not any(exchange.answered for exchange in exchanges):
-            raise ItemError("no_reply", f"every reply to {item.id} is blank")
+            raise ItemError("no_reply", f"nothing is said in any reply to {item.id}")
         prompts = [(prompt, criteria_of(prompt)) for prompt in self._prompts(item)]
         return [
             JudgeAsk(instruction(prompt, ids), parts, rubric_form(ids))
@@ -192,14 +191,21 @@ class MTalkBench:
         valid = [verdict for one in told for verdict in one.valid.values()]
         invalid = [name for one in told for name in one.invalid]
         turns = [_measured(one) for one in exchanges_of(item, answer, self._listener, self._cues)]
+        verdicts = [_verdicts(told[start : start + len(ids)]) for start in range(0, len(told), len(ids))]
         values = {
             "satisfied": mean(valid),
             "invalid_criteria": len(invalid),
             "answered": mean(turn["answered"] for turn in turns),
             **_means(turns),
         }
-        details = {**self._judged(item, told, len(ids)), "invalid": invalid, "turns": turns}
-        return Grade(values, weight=len(valid) if self._by_criteria else 1.0, details=details)
+        reasons = [one.reason for one in told if one.reason]
+        details = {**self._judged(item, verdicts), "reasons": reasons, "invalid": invalid, "turns": turns}
+        return Grade(
+            values,
+            weight=len(valid) if self._by_criteria else 1.0,
+            details=details,
+            by_turn=_by_turn(turns, verdicts if self._per_turn else [{}] * len(turns)),
+        )
 
     def _prompts(self, item: Item) -> list[str]:
         if lacking := [name for name in RUBRICS if not item.data[name]]:
@@ -210,31 +216,21 @@ class MTalkBench:
         """The dialogue, or its turns one by one."""
         hears = self.judge.hears
         limit = min(self.judge.longest_seconds or MAX_SECONDS, MAX_SECONDS)
-        whole = dialogue_material(exchanges, hears=hears)
-        if not self._per_turn and whole.seconds <= limit:
+        if not self._per_turn:
+            whole = dialogue_material(exchanges, hears=hears)
+            _refuse_longer(whole, limit, "the dialogue", "; task.per_turn=true judges each turn by itself")
             return [whole]
         turns = [turn_material(exchanges, turn, hears=hears) for turn in range(len(exchanges))]
         for number, turn in enumerate(turns, start=1):
-            if turn.seconds > limit:
-                raise ItemError(
-                    "too_long_for_judge",
-                    f"turn {number} takes {turn.seconds:.0f} s, the limit is {limit:.0f} s",
-                )
+            _refuse_longer(turn, limit, f"turn {number}")
         return turns
 
-    def _judged(self, item: Item, told: Sequence[Verdicts], prompts: int) -> dict[str, Any]:
-        """The verdicts by id, lists of them where turns were judged one by one."""
-        turns = [told[start : start + prompts] for start in range(0, len(told), prompts)]
-        by_turn = [{name: v for one in turn for name, v in one.valid.items()} for turn in turns]
-        details: dict[str, Any] = {"verdicts": by_turn[0]}
-        if len(turns) > 1:
-            details = {
-                "verdicts_by_turn": by_turn,
-                "satisfied_by_turn": [mean(own.values()) if own else None for own in by_turn],
-            }
+    def _judged(self, item: Item, verdicts: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+        """The verdicts, a list of them where turns were judged one by one."""
+        details = {"verdicts_by_turn": verdicts} if self._per_turn else {"verdicts": verdicts[0]}
         if item.attributes["subset"] in NOT_HEARD and not self.judge.hears:
-            details["from_text_alone"] = True
-        return {**details, "reasons": [one.reason for one in told if one.reason]}
+            return {**details, "from_text_alone": True}
+        return details
 
     def _remarks(self) -> Iterator[str]:
         yield f"The model's own replies stand before its next as {self._history}, where it has that."
@@ -248,16 +244,40 @@ class MTalkBench:
             yield FROM_TEXT_ALONE
 
 
+def _refuse_longer(material: Material, limit: float, what: str, way_out: str = "") -> None:
+    if material.seconds > limit:
+        told = f"{what} takes {material.seconds:.0f} s, the judge hears {limit:.0f} s{way_out}"
+        raise ItemError("too_long_for_judge", told)
+
+
+def _verdicts(told: Sequence[Verdicts]) -> dict[str, float]:
+    """On the criteria of all prompts, by id."""
+    return {name: verdict for one in told for name, verdict in one.valid.items()}
+
+
 def _measured(exchange: Exchange) -> dict[str, Any]:
     """Length and words of a turn's reply; nothing of what it lacks."""
     text = exchange.reply_text
     measured: dict[str, Any] = {"answered": exchange.answered}
+    if not exchange.answered:
+        return measured
     if text is not None:
         measured |= {"says": text, "words": len(words_in(text)), "content_density": content_density(text)}
     if exchange.reply is not None:
         seconds = exchange.reply.seconds
         measured |= {"seconds": seconds, "words_per_second": measured.get("words", 0) / seconds}
     return measured
+
+
+def _by_turn(
+    turns: Sequence[Mapping[str, Any]], verdicts: Sequence[Mapping[str, float]]
+) -> list[dict[str, float]]:
+    """The share of satisfied criteria of each turn that has verdicts, and what was measured of its reply."""
+    return [
+        ({"satisfied": mean(judged.values())} if judged else {})
+        | {name: turn[name] for name in OF_A_TURN if turn.get(name) is not None}
+        for turn, judged in zip(turns, verdicts, strict=True)
+    ]
 
 
 def _means(turns: Sequence[Mapping[str, Any]]) -> dict[str, float]:

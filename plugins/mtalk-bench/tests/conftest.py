@@ -109,14 +109,17 @@ def folder(tmp_path: Path, cache: Path) -> Path:
 
 
 class Ears:
-    """A recogniser that hears a clip's length in tenths of a second, and remembers how often it was asked."""
+    """A recogniser that hears a clip's length in tenths of a second, and in silence nothing.
+
+    It remembers how often it was asked.
+    """
 
     def __init__(self) -> None:
         self.calls = 0
 
     def transcribe(self, clips: Sequence[AudioClip]) -> list[str | Failure]:
         self.calls += len(clips)
-        return [f"heard {round(10 * clip.seconds)} tenths" for clip in clips]
+        return [f"heard {round(10 * clip.seconds)} tenths" if clip.samples().any() else " " for clip in clips]
 
     def close(self) -> None: ...
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from speechzoo import (
     Judgement,
     ReplyAnswer,
 )
+from speechzoo.audio import silence
 from speechzoo.judging import read_form
 from speechzoo.run.judge import JudgementFile
 from speechzoo.task import is_judged
+from speechzoo_arena.material import NO_REPLY, exchanges_of
 
 from speechzoo_mtalk_bench.task import MTalkBench
 
@@ -192,6 +195,24 @@ def test_measures_by_hand(judged: Make, spoken: Make) -> None:
     assert turns[2]["words_per_second"] == pytest.approx(2.0) and "seconds" not in turns[1]
 
 
+def test_each_turn_has_its_measures_and_a_failed_one_has_none(judged: Make, spoken: Make) -> None:
+    """Otherwise the report's second turn is the third of some dialogues, or the whole dialogue's score."""
+    grade = judged(
+        Opinion(all_true), "semantic-1-2", spoken(0.5), Failure("no_speech"), ReplyAnswer("Oh, no.")
+    )
+    first = {"words": 3, "seconds": 0.5, "words_per_second": 6.0, "content_density": 1.0}
+    assert grade.by_turn == [first, {}, {"words": 2}], "without content words there is no density"
+
+
+def test_a_dialogue_of_one_turn_counts_among_those_judged_by_turn(judged: Make, spoken: Make) -> None:
+    """Otherwise the mean of first turns leaves the shortest dialogues out."""
+    whole = judged(Opinion(all_true), "semantic-1-1", spoken(0.5))
+    assert "satisfied" not in whole.by_turn[0]
+    by_turn = judged(Opinion(all_true), "semantic-1-1", spoken(0.5), per_turn=True)
+    assert by_turn.by_turn[0]["satisfied"] == 1.0
+    assert by_turn.details["verdicts_by_turn"] == [dict.fromkeys(IDS, 1.0)]
+
+
 def test_a_blank_reply_is_none(judged: Make, spoken: Make) -> None:
     """Otherwise a model that says nothing has answered, and is judged for its silence."""
     grade = judged(
@@ -199,8 +220,38 @@ def test_a_blank_reply_is_none(judged: Make, spoken: Make) -> None:
     )
     assert grade.values["answered"] == pytest.approx(1 / 3)
     assert [turn["answered"] for turn in grade.details["turns"]] == [True, False, False]
-    with pytest.raises(ItemError, match=r"no_reply.*every reply to semantic-1-1 is blank"):
+    with pytest.raises(ItemError, match=r"no_reply.*nothing is said in any reply to semantic-1-1"):
         judged(Opinion(all_true), "semantic-1-1", ReplyAnswer(" "))
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_a_silent_clip_is_no_reply_either(judged: Make, spoken: Make, hears: bool) -> None:
+    """Otherwise silence drops out where a model writes and counts where it speaks: a loss by speaking."""
+    silent = ReplyAnswer("", silence(0.5, 24_000))
+    grade = judged(Opinion(all_true, hears), "semantic-1-2", spoken(0.5), silent, spoken(0.7))
+    assert grade.values["answered"] == pytest.approx(2 / 3)
+    assert grade.values["reply_seconds"] == pytest.approx(0.6)
+    assert grade.by_turn[1] == {}, "no words, no seconds, and none of their means"
+    with pytest.raises(ItemError, match="no_reply"):
+        judged(Opinion(all_true, hears), "semantic-1-1", silent)
+
+
+def test_a_clip_that_nobody_transcribed_is_a_reply(folder: Path, setup_of: Make, spoken: Make) -> None:
+    """Otherwise judges that hear are told of no reply by a model that gives no text beside its speech."""
+    (item,) = [own for own in MTalkBench(setup_of(folder)).items() if own.id == "semantic-1-1"]
+    for text in (None, "", " "):
+        answer = DialogueAnswer((replace(spoken(0.5), text=text),))
+        (exchange,) = exchanges_of(item, answer, None)
+        assert exchange.answered and exchange.reply_text is None
+
+
+def test_a_judge_that_reads_is_told_of_silence_as_of_no_reply(judged: Make, spoken: Make) -> None:
+    """Otherwise an empty quote is judged as a reply, by a judge that was told of none elsewhere."""
+    judge = Opinion(all_true)
+    silent = ReplyAnswer("My own text.", silence(0.5, 24_000))
+    judged(judge, "semantic-1-2", spoken(0.5), silent, Failure("no_speech"))
+    (text,) = judge.asks[0].material
+    assert text.count(NO_REPLY) == 2
 
 
 def test_written_replies_have_no_length_in_seconds(judged: Make) -> None:
@@ -221,18 +272,22 @@ def test_turn_by_turn_gives_a_trend(judged: Make, spoken: Make) -> None:
     replies = (spoken(0.5), spoken(0.6), spoken(0.7))
     grade = judged(judge, "semantic-1-2", *replies, per_turn=True)
     assert len(judge.asks) == 6
-    assert grade.details["satisfied_by_turn"] == [1.0, 0.0, 0.0]
+    assert [turn["satisfied"] for turn in grade.by_turn] == [1.0, 0.0, 0.0]
+    assert len(grade.details["verdicts_by_turn"]) == 3
     assert grade.values["satisfied"] == pytest.approx(1 / 3)
 
 
-def test_a_dialogue_too_long_for_the_judge_is_judged_turn_by_turn(judged: Make, spoken: Make) -> None:
-    """Otherwise long dialogues, the hardest, are all left out."""
-    judge = Opinion(all_true, hears=True, longest_seconds=10.0)
+def test_a_dialogue_too_long_for_the_judge_is_not_judged_in_another_way(judged: Make, spoken: Make) -> None:
+    """Otherwise what is long only where the model speaks is judged by turn there, and whole elsewhere."""
     replies = (spoken(0.5), spoken(0.5), spoken(0.5))
-    grade = judged(judge, "semantic-1-2", *replies)
-    assert len(grade.details["satisfied_by_turn"]) == 3
-    with pytest.raises(ItemError, match=r"too_long_for_judge.*turn 1 takes 7 s, the limit is 5 s"):
-        judged(Opinion(all_true, hears=True, longest_seconds=5.0), "semantic-1-2", *replies)
+    short = Opinion(all_true, hears=True, longest_seconds=10.0)
+    with pytest.raises(ItemError, match=r"too_long_for_judge.*the dialogue takes \d+ s.*10 s.*per_turn=true"):
+        judged(short, "semantic-1-2", *replies)
+    grade = judged(short, "semantic-1-2", *replies, per_turn=True)
+    assert [turn["satisfied"] for turn in grade.by_turn] == [1.0, 1.0, 1.0]
+    shorter = Opinion(all_true, hears=True, longest_seconds=5.0)
+    with pytest.raises(ItemError, match=r"too_long_for_judge.*turn 1 takes 7 s, the judge hears 5 s"):
+        judged(shorter, "semantic-1-2", *replies, per_turn=True)
 
 
 @pytest.mark.parametrize(
