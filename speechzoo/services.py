@@ -1,7 +1,7 @@
 """What models and tasks use besides a model: ears, a mouth and a judge."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeGuard
 
 from speechzoo.asks import Failure
 from speechzoo.audio import AudioClip
@@ -39,12 +39,29 @@ class Judge(Protocol):
     hears: bool
     longest_seconds: float | None
 
-    def judge(self, asks: Sequence[JudgeAsk]) -> Sequence[Judgement | Failure]:
+    def judge(self, asks: Sequence[JudgeAsk]) -> Iterable[Judgement | Failure]:
         """A judgement for each ask, in order; a `Failure` where the judge could not be reached.
 
-        An answer that is no valid form is asked for again as often as the judge is set to; then it comes as
-        a `Judgement` without answer. A judge may raise `ItemError` for an ask that it cannot be given.
+        Each is kept as it comes: a judge that is paid should yield rather than return a list. An answer that
+        is no valid form is asked for again as often as the judge is set to; then it comes as a `Judgement`
+        without answer. A judge may raise `ItemError` for an ask that it cannot be given.
         """
         ...
 
     def close(self) -> None: ...
+
+
+class CheckedJudge(Judge, Protocol):
+    """A judge that is cheap to make, such as one behind a server, and can say whether it will judge.
+
+    It is made, checked and closed before any model is asked.
+    """
+
+    def check(self) -> None:
+        """Raises `SetupError` if nothing can be judged: no such server or model, a wrong key."""
+        ...
+
+
+def is_checked(judge: Judge | type[Judge]) -> TypeGuard[CheckedJudge]:
+    """Whether the judge, or one that is made of this class, can be checked."""
+    return hasattr(judge, "check")

@@ -1,6 +1,6 @@
 """The judging stage: what a judge says is paid for once, kept, and never mistaken for an instruction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,15 @@ from speechzoo import (
 )
 from speechzoo.errors import SetupError
 from speechzoo.judging import Usage, quoted, read_form
+from speechzoo.loading import Component
 from speechzoo.run.grade import grade_answers
-from speechzoo.run.judge import JudgementFile
+from speechzoo.run.judge import JudgementFile, check_judge, options_of_task
 from speechzoo.run.plan import ask_all, make_plan
 from speechzoo.run.progress import Silent
 from speechzoo.run.records import AnswerRecord, GradeRecord, JudgementRecord, answer_to_json, usage_of
 from speechzoo.run.store import Store, read_lines
+from speechzoo.setup import LoadOptions
+from speechzoo.specs import ServiceSpec, TaskSpec
 
 
 class Form(BaseModel):
@@ -167,6 +170,84 @@ def test_a_missing_clip_costs_its_own_judgement_alone(tmp_path: Path) -> None:
     assert isinstance(failure, Failure)
     assert failure.reason == "missing_file"
     assert isinstance(told, Judgement)
+
+
+class OneByOne(WordCounter):
+    """Says one after the other, and stumbles over some."""
+
+    stumbles: Exception | type[BaseException] | None = None
+
+    def judge(self, asks: Sequence[JudgeAsk]) -> Iterator[Judgement | Failure]:  # type: ignore[override]
+        for ask in asks:
+            self.asked.append(ask)
+            if self.stumbles and "number 2" in ask.material:
+                raise self.stumbles
+            yield self._judgement(ask)
+
+
+def test_what_was_said_before_a_kill_is_kept(tmp_path: Path) -> None:
+    """Otherwise a kill has a whole batch paid for twice."""
+    judge = OneByOne()
+    asks = [about(f"number {i}") for i in range(8)]
+    judge.stumbles = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        asked(judge, tmp_path, asks)
+    judge.stumbles = None
+    assert all(isinstance(one, Judgement) for one in asked(judge, tmp_path, asks))
+    assert [judge.asked.count(ask) for ask in asks] == [1, 1, 2, 1, 1, 1, 1, 1]
+
+
+def test_one_that_a_judge_stumbles_over_costs_no_other(tmp_path: Path) -> None:
+    """Otherwise one clip too many has the judgements of its batch lost, or paid for twice."""
+    judge = OneByOne()
+    asks = [about(f"number {i}") for i in range(8)]
+    judge.stumbles = RuntimeError("too long")
+    told = asked(judge, tmp_path, asks)
+    failed = Failure("judge_error", "model_error: RuntimeError: too long")
+    assert [one == failed for one in told] == [i == 2 for i in range(8)]
+    assert [judge.asked.count(ask) for ask in asks[:2]] == [1, 1]
+
+
+class Remote(WordCounter):
+    """One that can be checked: its server is down."""
+
+    def __init__(self, setup: Any) -> None:
+        super().__init__()
+
+    def check(self) -> None:
+        raise SetupError("no route")
+
+
+class Heavy(WordCounter):
+    """One that must not be made before it judges."""
+
+    def __init__(self, setup: Any) -> None:
+        raise MemoryError
+
+
+def a_task(judge: type[WordCounter] | None, folder: Path | None = None) -> Component:
+    parts = {}
+    if judge is not None:
+        spec = ServiceSpec("judge", "judge", f"{__name__}:{judge.__name__}", "")
+        llm = Component("service", "llm", spec, "", {}, folder=folder)
+        parts = {"judge": Component("service", "judge", spec, "", {}, parts={"llm": llm})}
+    return Component("task", "task", TaskSpec("task", "nothing:Task", ""), "", {}, parts=parts)
+
+
+def test_a_judge_is_checked_before_it_is_needed_and_not_made_if_that_takes_weights() -> None:
+    """Otherwise a missing key shows after a night of answers, or two models share the memory of one."""
+    with pytest.raises(SetupError, match="no route"):
+        check_judge(a_task(Remote), LoadOptions())
+    check_judge(a_task(Heavy), LoadOptions())
+    check_judge(a_task(None), LoadOptions())
+
+
+def test_a_judge_is_computed_as_the_run_is(tmp_path: Path) -> None:
+    """Otherwise a large one does not fit its card, or one behind a server refuses what is not for it."""
+    options = LoadOptions(device="cuda", dtype="bfloat16", attention="eager", device_map="auto", seed=3)
+    assert options_of_task(a_task(Heavy, tmp_path), options) == options
+    remote = options_of_task(a_task(Remote), options)
+    assert remote == LoadOptions(device="cuda", dtype="bfloat16", seed=3)
 
 
 @given(st.text(), st.sampled_from(["reply", "question"]))

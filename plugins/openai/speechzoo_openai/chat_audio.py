@@ -63,8 +63,9 @@ class ChatAudio:
         settings = {**self._settings, **(self._speech if ask.speech else {})}
         settings["max_completion_tokens"] = ask.max_tokens * (1 + self._speech_tokens * ask.speech)
         start = perf_counter()
-        choices = self._client.chat(messages, **settings).choices
+        completion = self._client.chat(messages, **settings)
         seconds = perf_counter() - start
+        choices = completion.choices
         choice = choices[0]
         said = choice.message
         if choice.obstacle:
@@ -77,4 +78,5 @@ class ChatAudio:
             clip=clip_of(speech.data, said.text) if speech else None,
             truncated=choice.finish_reason == "length",
             timings={"request": seconds},
+            served=completion.served,
         )

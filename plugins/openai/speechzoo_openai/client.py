@@ -2,8 +2,9 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from openai import (
@@ -16,7 +17,14 @@ from openai import (
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speechzoo import Failure, SetupError
-from speechzoo_openai.connection import Connection, Given, Made, ServerError, side_by_side
+from speechzoo_openai.connection import (
+    Connection,
+    Given,
+    Made,
+    ServerError,
+    as_they_come,
+    side_by_side,
+)
 
 JsonObject = dict[str, Any]
 Form = TypeVar("Form", bound=BaseModel)
@@ -80,6 +88,28 @@ class ChatCompletion(Told):
     choices: list[Choice] = Field(min_length=1)
     usage: TokenUsage | None = None
     model: str | None = None
+    system_fingerprint: str | None = None
+
+    @property
+    def served(self) -> dict[str, str | int]:
+        """As in `speechzoo.asks.ReplyAnswer`: what the server told of it."""
+        told = {"model": self.model, "system_fingerprint": self.system_fingerprint}
+        tokens = (
+            {"input_tokens": self.usage.prompt_tokens, "output_tokens": self.usage.completion_tokens}
+            if self.usage
+            else {}
+        )
+        return {name: value for name, value in told.items() if value is not None} | tokens
+
+
+class ListedModel(Told):
+    id: str
+
+
+class Models(Told):
+    """What a server says that it serves."""
+
+    data: list[ListedModel]
 
 
 class Client:
@@ -105,12 +135,42 @@ class Client:
         """As `side_by_side`."""
         return side_by_side(self._pool, answer, asks, fault)
 
+    def as_they_come(
+        self, answer: Callable[[Given], Made], asks: Sequence[Given], fault: str
+    ) -> Iterator[Made | Failure]:
+        """As the function of this name."""
+        return as_they_come(self._pool, answer, asks, fault)
+
     def chat(self, messages: Sequence[JsonObject], **settings: Any) -> ChatCompletion:
         """A chat completion; errors as of `post`."""
         body = {"model": self.connection.model, "messages": list(messages), **settings}
         completion = self.read(ChatCompletion, self.post("/chat/completions", body))
         self._notice(completion.model)
         return completion
+
+    def check(self) -> None:
+        """Meets what no request would get over, at no cost where the server lists the model.
+
+        Another model may be there all the same: it is asked for one token.
+
+        Raises:
+            SetupError: the server cannot be reached, takes no such key, or has no such model or path.
+        """
+        try:
+            if self._lists_the_model():
+                return
+            self.chat([{"role": "user", "content": "1"}], max_completion_tokens=1)
+        except ServerError as error:
+            # What else there is to say against so short a question says nothing about others.
+            if error.reason in ("unreachable", "timed_out"):
+                raise SetupError(str(error)) from None
+
+    def _lists_the_model(self) -> bool:
+        try:
+            listed = self.read(Models, self._asked(partial(self._openai.get, "/models", cast_to=object)))
+        except SetupError:
+            return False  # a server need not list its models; a wrong key is met by what is asked next
+        return any(own.id == self.connection.model for own in listed.data)
 
     def post(self, path: str, body: JsonObject) -> JsonObject:
         """The JSON object that the server answers.
@@ -119,8 +179,12 @@ class Client:
             ServerError: this request has no answer.
             SetupError: none will ever have one: wrong key, no such path or model, no money left.
         """
+        return self._asked(partial(self._openai.post, path, cast_to=object, body=body))
+
+    def _asked(self, request: Callable[[], object]) -> JsonObject:
+        """What the server answers to a request; errors as of `post`."""
         try:
-            told = self._openai.post(path, cast_to=object, body=body)
+            told = request()
         # Nothing is chained: errors of a server may quote the key.
         except APIStatusError as error:
             self._refused(error)

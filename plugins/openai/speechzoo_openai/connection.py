@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -114,13 +114,23 @@ def side_by_side(
     asks: Sequence[Given],
     fault: str = "unreachable",
 ) -> list[Made | Failure]:
-    """An answer to each, several at once; one that cannot be had is a failure in its place.
+    """An answer to each, as `as_they_come`."""
+    return list(as_they_come(pool, answer, asks, fault))
+
+
+def as_they_come(
+    pool: ThreadPoolExecutor,
+    answer: Callable[[Given], Made],
+    asks: Sequence[Given],
+    fault: str = "unreachable",
+) -> Iterator[Made | Failure]:
+    """An answer to each in order, several under way at once; a failure where none can be had.
 
     After a `SetupError` no ask is begun any more. Answers that are there by then may have been paid for and
     are handed out all the same; the other asks fail for the reason ``fault``.
 
     Raises:
-        SetupError: an ask met one, and none has an answer.
+        SetupError: an ask met one, and none has an answer. It is raised at the end.
     """
     met: list[SetupError] = []
 
@@ -135,10 +145,12 @@ def side_by_side(
             met.append(error)
             return Failure(fault, str(error))
 
-    told = list(pool.map(alone, asks))
-    if met and all(isinstance(one, Failure) for one in told):
+    answered = False
+    for told in pool.map(alone, asks):
+        answered |= not isinstance(told, Failure)
+        yield told
+    if met and not answered:
         raise met[0]
-    return told
 
 
 def _key_variable(name: str, host: str) -> str:

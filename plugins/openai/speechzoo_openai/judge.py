@@ -1,7 +1,7 @@
 """A judge behind chat completions."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Unpack
 
 from pydantic import BaseModel
@@ -71,8 +71,11 @@ class OpenAIJudge:
         if temperature >= 0:
             self._settings["temperature"] = temperature
 
-    def judge(self, asks: Sequence[JudgeAsk]) -> list[Judgement | Failure]:
-        return self._client.each(self._judge, asks, fault="judge_unreachable")
+    def judge(self, asks: Sequence[JudgeAsk]) -> Iterator[Judgement | Failure]:
+        return self._client.as_they_come(self._judge, asks, fault="judge_unreachable")
+
+    def check(self) -> None:
+        self._client.check()
 
     def close(self) -> None:
         self._client.close()

@@ -97,6 +97,7 @@ class Server:
         splits: answers words and speech as two choices, as vLLM-Omni does.
         open_wav: leaves the lengths in a WAV header open.
         tells_usage: counts tokens, and among them those heard.
+        lists: the models that it says it has; None where it does not say.
         received: bodies by path, and when they came.
     """
 
@@ -112,6 +113,7 @@ class Server:
     open_wav: bool = False
     tells_usage: bool = True
     tells_audio_tokens: bool = True
+    lists: tuple[str, ...] | None = (MODEL,)
     base_url: str = ""
     received: list[tuple[str, JsonObject]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
@@ -135,6 +137,11 @@ class Server:
             return self._completions(body)
         if self.scores and path == "/tokenize":
             return self._tokenize(body)
+        raise RefusedError(404, f"no path {path}")
+
+    def look_up(self, path: str) -> JsonObject:
+        if path == "/v1/models" and self.lists is not None:
+            return {"object": "list", "data": [{"id": name, "object": "model"} for name in self.lists]}
         raise RefusedError(404, f"no path {path}")
 
     def _chat(self, body: JsonObject) -> JsonObject:
@@ -335,6 +342,8 @@ def serving(server: Server) -> Iterator[Server]:
                 with server.lock:
                     server.under_way -= 1
 
+        do_GET = do_POST  # noqa: N815
+
         def _answer(self, raw: bytes, trouble: Trouble) -> None:
             time.sleep(trouble.wait)
             if trouble.status != 200:
@@ -350,12 +359,15 @@ def serving(server: Server) -> Iterator[Server]:
             self._send(200, body, cut=trouble.cut)
 
         def _told(self, raw: bytes) -> JsonObject:
-            if self.headers.get("Content-Type", "").partition(";")[0] != "application/json":
+            asks = self.command == "POST"
+            if asks and self.headers.get("Content-Type", "").partition(";")[0] != "application/json":
                 raise RefusedError(415, "Content-Type has to be application/json")
             given = self.headers.get("Authorization", "")
             if not server.keyless and given != f"Bearer {KEY}":
                 # As the worst of servers do, it repeats what it was given.
                 raise RefusedError(401, f"Incorrect API key provided: {given}", "invalid_api_key")
+            if not asks:
+                return server.look_up(self.path)
             body = json.loads(raw)
             with server.lock:
                 server.received.append((self.path, body))

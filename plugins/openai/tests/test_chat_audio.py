@@ -47,6 +47,17 @@ def test_a_spoken_reply_is_what_the_server_spoke(server, made, tone, speech_form
     assert answer.clip.transcript == answer.text
 
 
+def test_who_replied_is_known_and_what_it_took(server, made):
+    """Otherwise a name that stands for another model tomorrow tells nothing of which one was measured."""
+    server.says = lambda body: Reply("one two three")
+    [answer] = made(NAME, server).reply([ReplyAsk((user("Hello, you"),))])
+    version = {"model": "echo-1-2025-01-01", "system_fingerprint": "fp_1"}
+    assert answer.served == {**version, "input_tokens": 2, "output_tokens": 3}
+    server.tells_usage = False
+    [answer] = made(NAME, server).reply([ReplyAsk((user("Hello, you"),))])
+    assert answer.served == version
+
+
 def test_words_and_speech_may_come_as_two_choices(server, made, tone):
     """Otherwise a server that speaks is taken for one that does not."""
     server.splits = True
