@@ -127,8 +127,8 @@ def command(
 
     FOLDERS are finished runs of one task, made by 'eval' or imported. Each verdict is on disk as it comes;
     the same command takes a stopped arena up again and asks for nothing twice. A single folder of an arena
-    has its report made again, with no judge. The exit code is 1 where the ceiling of
-    cost left battles unplayed.
+    has its report made again, with no judge. The exit code is 1 where the ceiling of cost left battles
+    unplayed, or verdicts that were to be asked for once more.
 
     \b
     Examples:
@@ -170,8 +170,7 @@ def command(
         with progress_display() as progress:
             folder = play_contest(contest, wanted, catalogue, progress)
         report = _report(folder, further, prior)
-    planned = report.arena.planned
-    if planned is not None and report.played < planned.battles:
+    if report.unfinished:
         raise SystemExit(EXIT_UNFINISHED)
 
 

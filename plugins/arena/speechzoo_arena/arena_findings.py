@@ -90,6 +90,99 @@ class Board(_Finding):
     unrated: str
 
 
+class JointRater(_Finding):
+    """What a judge, or people together, bring into the ratings of people and judge together.
+
+    Attributes:
+        rater: a judge, or people together.
+        kind: of the rater.
+        verdicts: each order by itself, repeats left out, on systems that both people and judges met.
+        opinions: pairs on a dialogue that these are on; each counts once.
+        weight: the rater's share of all weight; 0 where it adds nothing.
+        information: its share of what is known of strengths; a rater of places has less than its weight.
+        place: points for being heard first; null where it adds nothing.
+        tie: Davidson's v; null where it adds nothing.
+        nothing: why it adds nothing; "" where it adds something.
+    """
+
+    rater: str
+    kind: Kind
+    verdicts: int
+    opinions: int
+    weight: float
+    information: float
+    place: Estimate | None
+    tie: float | None
+    nothing: str
+
+
+class JointStanding(_Finding):
+    """A system's rating and rank by people and judge together; null without ratings."""
+
+    system: str
+    rating: Estimate | None
+    rank: Estimate | None
+
+
+class Disagreement(_Finding):
+    """A system by a judge and by people, each with strengths of its own; the difference is people's lead."""
+
+    system: str
+    judge: float
+    people: float
+    difference: Estimate
+
+
+class Comparison(_Finding):
+    """Whether a judge and people see the same strengths.
+
+    Attributes:
+        judge: its name.
+        p: of the hypothesis that they do; null where it cannot be tested.
+        p_holm: adjusted for all judges.
+        differs: p_holm is below 0.05.
+        untested: why it cannot be tested; "" where it can.
+        systems: that both met; empty where either has no finite ratings.
+        unrated: why they are empty; "" where they are not.
+    """
+
+    judge: str
+    p: float | None
+    p_holm: float | None
+    differs: bool
+    untested: str
+    systems: tuple[Disagreement, ...]
+    unrated: str
+
+
+class JointBoard(_Finding):
+    """The ratings of people and judge together: one model of all their votes on systems that both met.
+
+    Attributes:
+        verdicts: of the raters that add something.
+        dialogues: that they are on.
+        raters: judges by name, then people.
+        standings: by rating.
+        pairs: every pair of systems; ``more`` is null, for it would have to say by whom.
+        comparisons: of each judge with people.
+        trusted: judge and people both add something, and no judge was found to see other strengths.
+        told: how the ratings are to be read, in sentences.
+        undefined: the share of resamples that determine no ratings.
+        unrated: why there are no ratings; "" where there are.
+    """
+
+    verdicts: int
+    dialogues: int
+    raters: tuple[JointRater, ...]
+    standings: tuple[JointStanding, ...]
+    pairs: tuple[PairFinding, ...]
+    comparisons: tuple[Comparison, ...]
+    trusted: bool
+    told: tuple[str, ...]
+    undefined: float
+    unrated: str
+
+
 class Adjusted(_Finding):
     """A system's rating without and with something held equal, over the same battles."""
 
@@ -258,16 +351,21 @@ class ArenaReport(_Finding):
     """Everything, as data.
 
     Attributes:
-        headline: the first board in a sentence.
+        headline: people and judge together in a sentence where that can be trusted, else the first board
+            with ratings.
         arena: systems, judge and options.
         prior: standard deviation in points of the prior behind all ratings; null for none.
         played: battles put to the arena's judge in all orders; ``arena.planned`` says of how many.
-        warnings: what a reader must see first.
+        repeated: verdicts that it was asked for once more; ``arena.planned`` says of how many.
+        unfinished: what was planned and not put to the judge, in sentences; empty where all was.
+        warnings: what a reader must see first, these among it.
         boards: by rater, the pooled one first.
+        joint: people and judge together; null where they have no systems in common.
         controls: by rater.
         judges: their bias and agreement; null without votes.
         rubrics: by rater.
         trends: by quantity and system.
+        uncompared: why the runs' grades are in neither of these two; "" where they are.
         coverage: by system and group.
         costs: by judge.
         published: of the same benchmark; null where there is nothing.
@@ -282,12 +380,16 @@ class ArenaReport(_Finding):
     arena: ArenaFile
     prior: float | None
     played: int
+    repeated: int
+    unfinished: tuple[str, ...]
     warnings: tuple[str, ...]
     boards: tuple[Board, ...]
+    joint: JointBoard | None
     controls: tuple[ControlFinding, ...]
     judges: Measured | None
     rubrics: tuple[RubricFinding, ...]
     trends: tuple[TrendFinding, ...]
+    uncompared: str
     coverage: tuple[Coverage, ...]
     costs: tuple[Cost, ...]
     published: PrintedTable | None

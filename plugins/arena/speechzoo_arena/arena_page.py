@@ -17,7 +17,7 @@ from speechzoo.report.page import asset, environment, inert_json, policy
 from speechzoo.report.plots import Scale
 
 from speechzoo_arena.arena_audio import paths_of
-from speechzoo_arena.arena_findings import ArenaReport, Board, TrendFinding, WinRateFinding
+from speechzoo_arena.arena_findings import ArenaReport, Board, JointBoard, TrendFinding, WinRateFinding
 from speechzoo_arena.arena_tables import points, points_interval, ranks
 from speechzoo_arena.judge_tables import named
 from speechzoo_arena.published import DIMENSIONS
@@ -61,7 +61,8 @@ def _asset(name: str) -> str:
 
 def _rating_scale(report: ArenaReport) -> Scale:
     """Symmetric around the mean, wide enough for every interval of every board."""
-    ratings = [row.rating for board in report.boards for row in board.standings if row.rating]
+    boards: list[Board | JointBoard] = [*report.boards, *([report.joint] if report.joint else [])]
+    ratings = [row.rating for board in boards for row in board.standings if row.rating]
     ends = [abs(end - 1000) for own in ratings for end in (own.value, own.low, own.high) if end is not None]
     widest = max([*ends, _NARROWEST])
     return Scale(1000 - widest, 1000 + widest, _LEFT, _RIGHT)

@@ -19,6 +19,7 @@ from speechzoo_arena.arena_findings import (
     Board,
     Cost,
     Coverage,
+    JointBoard,
     PrintedRow,
     PrintedTable,
     RubricFinding,
@@ -31,6 +32,7 @@ from speechzoo_arena.boards import boards, controls
 from speechzoo_arena.contest import judged_differently
 from speechzoo_arena.entries import DialogueRecord
 from speechzoo_arena.intervals import MOST_UNDEFINED
+from speechzoo_arena.joint_board import TOGETHER, joint_board
 from speechzoo_arena.judge_findings import JudgeFinding, Measured
 from speechzoo_arena.judges import measure_judges
 from speechzoo_arena.orders import both_orders
@@ -64,6 +66,14 @@ _NOTES = (
     "The same battles in another order give other ratings: it is there to stand beside published ones.",
 )
 
+_JOINT_NOTE = (
+    "People and judge together: one Bradley-Terry model with common strengths; ties (Davidson 1970) and the "
+    "effect of the place (Davidson and Beaver 1977) are each rater's own. Each order counts by itself, a "
+    "pair on a dialogue as one opinion of a rater; people have half the weight, all judges the other half. "
+    "Whether a judge sees the same strengths as people is a score test over clusters of dialogues, adjusted "
+    "for all judges (Holm). A rater of ties alone, or of winners in one place alone, adds nothing."
+)
+
 
 @dataclass(frozen=True)
 class _Runs:
@@ -90,26 +100,32 @@ def arena_report(folder: Path, further: Sequence[Path] = (), prior: float | None
     dialogues = {own.id: own for own in read_lines(folder / DIALOGUES, DialogueRecord)}
     votes, notes = _votes(arena, dialogues, folder, further)
     raters = _raters(votes)
-    played = _played(arena, votes)
+    played, repeated = _played(arena, votes), _repeated(arena, votes)
+    unfinished = tuple(_unfinished(arena, votes, played, repeated))
     first = {name: [vote for vote in own if not vote.repeat] for name, own in raters.items()}
     runs = _read_runs(arena, folder)
     apart = judged_differently(runs.results)
     graded = {} if apart else {name: grades_of(run, arena.condition) for name, run in runs.results.items()}
     found = tuple(boards(first, prior=prior, seed=seed))
+    joint = joint_board(first, seed=seed)
     judges = measure_judges(votes, seed=seed) if votes else None
     clusters = {own.id: own.cluster for own in dialogues.values()}
     return ArenaReport(
         speechzoo=__version__,
-        headline=_headline(found),
+        headline=_headline(found, joint),
         arena=arena,
         prior=prior,
         played=played,
-        warnings=(*_unplayed(arena, played), *_warnings(arena, dialogues, votes, found, judges)),
+        repeated=repeated,
+        unfinished=unfinished,
+        warnings=(*unfinished, *_warnings(arena, dialogues, votes, found, judges)),
         boards=found,
+        joint=joint,
         controls=tuple(controls(first, prior=prior, seed=seed)),
         judges=judges,
         rubrics=_rubrics(first, graded, runs, seed),
         trends=tuple(trends(graded, clusters, seed=seed)),
+        uncompared=UNCOMPARED if apart else "",
         coverage=tuple(_coverage(arena, dialogues, votes)),
         costs=tuple(_costs(arena, folder, raters)),
         published=_published(arena),
@@ -117,11 +133,11 @@ def arena_report(folder: Path, further: Sequence[Path] = (), prior: float | None
         meetings=tuple(_meetings(votes)),
         notes=(
             *_NOTES,
+            *([_JOINT_NOTE] if joint else []),
             *_prior_note(prior),
             *arena.notes,
             *notes,
             *runs.notes,
-            *([UNCOMPARED] if apart else []),
         ),
     )
 
@@ -193,13 +209,19 @@ def _read_runs(arena: ArenaFile, folder: Path) -> _Runs:
     return _Runs(results, tuple(notes))
 
 
-def _headline(found: Sequence[Board]) -> str:
+def _headline(found: Sequence[Board], joint: JointBoard | None) -> str:
+    if joint is not None and joint.trusted:
+        return _best(joint, f"{TOGETHER}, {joint.verdicts} verdicts")
     if not found:
         return "No verdicts yet"
-    board = found[0]
-    by = f"{board.rater}, {board.battles} battles"
+    rated = (own for own in found if not own.group and own.standings and own.standings[0].rating)
+    board = next(rated, found[0])
     if not board.standings:
         return f"{board.rater} decided no battle"
+    return _best(board, f"{board.rater}, {board.battles} battles")
+
+
+def _best(board: Board | JointBoard, by: str) -> str:
     best = board.standings[0]
     together = [row.system for row in board.standings if row.rank and row.rank.value == 1]
     if best.rating is None:
@@ -221,12 +243,22 @@ def _played(arena: ArenaFile, votes: Sequence[Vote]) -> int:
     return sum(count >= orders for count in put.values())
 
 
-def _unplayed(arena: ArenaFile, played: int) -> Iterator[str]:
-    if arena.planned is not None and played < arena.planned.battles:
-        yield (
-            f"{played} of {arena.planned.battles} battles were played: the same command takes the arena up "
-            "again, under a higher --max-judge-cost if that was its end."
-        )
+def _repeated(arena: ArenaFile, votes: Sequence[Vote]) -> int:
+    return sum(vote.judge == arena.judge.name and vote.repeat == 1 for vote in votes)
+
+
+def _unfinished(arena: ArenaFile, votes: Sequence[Vote], played: int, repeated: int) -> Iterator[str]:
+    planned = arena.planned
+    if planned is None:
+        return
+    goes_on = "the same command takes the arena up again, under a higher --max-judge-cost if that was its end"
+    if played < planned.battles:
+        yield f"{played} of {planned.battles} battles were played: {goes_on}."
+    # What has no verdict cannot be asked for once more.
+    verdicts = sum(own.judge == arena.judge.name and not own.repeat and bool(own.verdict) for own in votes)
+    wanted = min(planned.repeats, verdicts) if played >= planned.battles else planned.repeats
+    if repeated < wanted:
+        yield f"{repeated} of {wanted} verdicts were asked for once more: {goes_on}."
 
 
 def _warnings(
@@ -243,8 +275,9 @@ def _warnings(
             "transcripts alone."
         )
     kin = {own.name: sorted(set(own.parts) & set(arena.judge.parts)) for own in arena.systems}
-    if related := [f"{name} ({', '.join(shared)})" for name, shared in kin.items() if shared]:
-        yield f"{arena.judge.name} judges systems that it shares models with: {'; '.join(related)}."
+    if related := [f"{name}: {', '.join(shared)}" for name, shared in kin.items() if shared]:
+        yield f"{arena.judge.name} shares models with systems that it judges ({'; '.join(related)})."
+    yield from _unheard(votes)
     if failed := failures(votes):
         told = ", ".join(f"{count} {reason}" for reason, count in failed.items())
         yield f"{sum(failed.values())} of {len(votes)} votes have no verdict: {told}."
@@ -260,6 +293,12 @@ def _warnings(
             )
     for judge in judges.judges if judges else ():
         yield from _judge_warnings(judge)
+
+
+def _unheard(votes: Sequence[Vote]) -> Iterator[str]:
+    people = [own for own in votes if own.kind == "human" and own.verdict is not None]
+    if unheard := sum(own.heard is None or not own.heard.whole for own in people):
+        yield f"{unheard} of {len(people)} votes of people do not say that all was heard to its end."
 
 
 def _judge_warnings(judge: JudgeFinding) -> Iterator[str]:
@@ -360,7 +399,8 @@ def _published(arena: ArenaFile) -> PrintedTable | None:
 def _prior_note(prior: float | None) -> Iterator[str]:
     if prior is not None:
         yield (
-            "All ratings are drawn towards 1000 by a normal prior with a standard deviation of "
+            "All ratings but those of people and judge together are drawn towards 1000 by a normal prior "
+            "with a standard deviation of "
             f"{prior:g} points."
         )
 

@@ -1,13 +1,24 @@
 """The report on an arena as tables in a terminal, within eighty columns; the page and the JSON have more."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from speechzoo.gap.findings import Estimate
 from speechzoo.gap.wording import number, p_value
 from speechzoo.report.tables import inert_text, plain_table, print_table
 
-from speechzoo_arena.arena_findings import ArenaReport, Board
+from speechzoo_arena.arena_findings import (
+    ArenaReport,
+    Board,
+    Comparison,
+    JointBoard,
+    PairFinding,
+)
+from speechzoo_arena.joint_board import TOGETHER
 from speechzoo_arena.judge_tables import named
+
+_JOINT = ("rating", "interval", "rank")
 
 
 def print_arena(report: ArenaReport, console: Console) -> None:
@@ -20,7 +31,9 @@ def print_arena(report: ArenaReport, console: Console) -> None:
         if not board.group and board.standings:
             print_table(console, _standings(board))
             if board.pairs:
-                print_table(console, _pairs(board))
+                print_table(console, _pairs(board.pairs))
+    if report.joint is not None:
+        _print_joint(report.joint, console)
     if report.judges is not None:
         print_table(console, _judges(report))
 
@@ -44,10 +57,47 @@ def _standings(board: Board) -> Table:
     return table
 
 
-def _pairs(board: Board) -> Table:
-    columns = ("lead", "interval", "adjusted p", "settled", "more battles")
+def _print_joint(joint: JointBoard, console: Console) -> None:
+    for told in joint.told:
+        console.print(inert_text(told, "yellow"))
+    if joint.unrated:
+        console.print(inert_text(f"{TOGETHER}: no ratings, {joint.unrated}", "yellow"))
+        return
+    table = plain_table(
+        f"{TOGETHER}: {joint.verdicts} verdicts",
+        "system",
+        *_JOINT,
+        numbers=len(_JOINT),
+    )
+    for row in joint.standings:
+        told_of = (
+            points(row.rating.value if row.rating else None),
+            points_interval(row.rating),
+            ranks(row.rank),
+        )
+        table.add_row(*map(inert_text, (row.system, *told_of)))
+    print_table(console, table)
+    if joint.pairs:
+        print_table(console, _pairs(joint.pairs, more=False))
+    for comparison in joint.comparisons:
+        if comparison.systems:
+            print_table(console, _apart(comparison))
+
+
+def _apart(comparison: Comparison) -> Table:
+    columns = ("judge", "people", "people's lead", "interval")
+    title = f"{comparison.judge} and people apart: same strengths, p {p_value(comparison.p_holm)}"
+    table = plain_table(title, "system", *columns, numbers=len(columns))
+    for row in comparison.systems:
+        lead = points(row.difference.value), points_interval(row.difference)
+        table.add_row(*map(inert_text, (row.system, points(row.judge), points(row.people), *lead)))
+    return table
+
+
+def _pairs(pairs: Sequence[PairFinding], more: bool = True) -> Table:
+    columns = ("lead", "interval", "adjusted p", "settled", *(["more battles"] if more else []))
     table = plain_table("who is ahead of whom", "pair", *columns, numbers=len(columns))
-    for pair in board.pairs:
+    for pair in pairs:
         cells = (
             f"{pair.first} over {pair.second}",
             points(pair.lead.value),
@@ -56,7 +106,7 @@ def _pairs(board: Board) -> Table:
             "yes" if pair.settled else "no",
             "–" if pair.settled or pair.more is None else f"{pair.more:,}",
         )
-        table.add_row(*map(inert_text, cells))
+        table.add_row(*map(inert_text, cells[: len(columns) + 1]))
     return table
 
 

@@ -15,6 +15,7 @@ from speechzoo.run.files import write_whole
 from speechzoo.run.progress import Progress
 from speechzoo.run.signature import parse_settings, write_settings
 from speechzoo.run.store import to_line
+from speechzoo.services import is_checked
 from speechzoo.setup import LoadOptions
 from speechzoo.specs import JsonObject
 
@@ -23,6 +24,7 @@ from speechzoo_arena.arena_file import (
     JudgeInfo,
     Options,
     SystemInfo,
+    is_arena,
     locked,
     open_arena,
     with_fingerprint,
@@ -69,7 +71,8 @@ def play_contest(contest: Contest, wanted: Wanted, catalogue: Catalogue, progres
     """Plays, or takes up again, what is wanted; returns the arena's folder.
 
     Raises:
-        SpeechzooError: a name or a setting is unknown, or the runs do not fit what is installed.
+        SpeechzooError: a name or a setting is unknown, the runs do not fit what is installed, or the judge
+            says that it cannot judge.
         StoreError: the folder holds another arena, or is in use.
     """
     settings = _divided(wanted.settings)
@@ -84,6 +87,8 @@ def play_contest(contest: Contest, wanted: Wanted, catalogue: Catalogue, progres
         ears = _ears(catalogue, wanted, about_task, settings[TRANSCRIBER], contest, judge)
         arena = _describe(contest, wanted, about_judge, judge, ears)
         folder = wanted.out or Path("runs") / _folder_name(arena)
+        if is_checked(judge) and not is_arena(folder):
+            judge.check()  # before anybody listens to hours of replies
         with locked(folder):
             arena = open_arena(folder, _with_folders(arena, contest, folder))
             listener = _listener(ears, folder, wanted.loading)

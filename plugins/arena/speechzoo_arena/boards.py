@@ -57,7 +57,7 @@ def _board(rater: str, group: str, votes: Sequence[Vote], prior: float | None, s
         battles=len(battles),
         dialogues=len({battle.dialogue for battle in battles}),
         standings=tuple(_standings(battles, reference_elo(votes), ratings)),
-        pairs=tuple(map(_pair, pair_tests(ratings))) if ratings else (),
+        pairs=tuple(map(pair_finding, pair_tests(ratings))) if ratings else (),
         wins=tuple(_wins(battles)),
         undefined=ratings.undefined if ratings else 0.0,
         unrated=unrated,
@@ -109,11 +109,12 @@ def _share(row: Standing) -> float:
     return (row.wins + row.ties / 2) / (row.wins + row.ties + row.losses)
 
 
-def _pair(test: PairTest) -> PairFinding:
+def pair_finding(test: PairTest) -> PairFinding:
+    """A pair with null for what is not known."""
     return PairFinding(
         first=test.first,
         second=test.second,
-        lead=_given(test.lead),
+        lead=given(test.lead),
         p=_number(test.p),
         p_holm=_number(test.p_holm),
         settled=test.settled,
@@ -122,7 +123,8 @@ def _pair(test: PairTest) -> PairFinding:
     )
 
 
-def _given(estimate: Raw) -> Estimate:
+def given(estimate: Raw) -> Estimate:
+    """An estimate that has a value, with null for ends that cannot be given."""
     found = known(estimate)
     assert found is not None
     return found
@@ -140,7 +142,7 @@ def _wins(battles: Sequence[Battle]) -> Iterator[WinRateFinding]:
             wins=found.wins,
             ties=found.ties,
             losses=found.losses,
-            score=_given(found.score),
+            score=given(found.score),
         )
 
 
@@ -159,6 +161,7 @@ def controls(
 def _controlled(
     rater: str, battles: Sequence[Battle], control: Control, prior: float | None, seed: int
 ) -> ControlFinding:
+    known_of = control == "position" or any(getattr(battle, control) is not None for battle in battles)
     try:
         found = rate_controlled(battles, [control], seed=seed, prior=prior)
     except SpeechzooError as error:
@@ -168,8 +171,8 @@ def _controlled(
             unit=UNITS[control],
             effect=None,
             ratings=(),
-            left_out=0,
-            unrated=str(error),
+            left_out=0 if known_of else len(battles),
+            unrated=str(error) if known_of else "it is known of none of these battles",
         )
     names = sorted(found.plain.fit.systems, key=lambda name: -found.plain.fit.rating(name))
     return ControlFinding(
@@ -180,8 +183,8 @@ def _controlled(
         ratings=tuple(
             Adjusted(
                 system=name,
-                plain=_given(found.plain.rating(name)),
-                adjusted=_given(found.adjusted.rating(name)),
+                plain=given(found.plain.rating(name)),
+                adjusted=given(found.adjusted.rating(name)),
             )
             for name in names
         ),

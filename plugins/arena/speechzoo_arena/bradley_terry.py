@@ -6,7 +6,7 @@ doi:10.1093/biomet/39.3-4.324). In logarithms it is a multinomial logit, so its 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,8 +39,8 @@ _WORDS = 10.0
 
 _OUTCOME: dict[Verdict, int] = {"first": 0, "tie": 1, "second": 2}
 _PARTS = np.array([0.5, 0.0, -0.5])  # of the log odds, in each outcome's logit
-# Log odds without a limit grow beyond this before the gradient vanishes; see `Likelihood._refuse_unbounded`.
-_SUSPICIOUS = 8.0
+# Log odds without a limit grow beyond this before the gradient vanishes; see `unbounded`.
+SUSPICIOUS = 8.0
 _GRADIENT = 1e-8
 _ITERATIONS = 200
 
@@ -105,28 +105,33 @@ class Likelihood:
         battles: at least one, each control of each known.
         controls: what is held equal.
         prior: standard deviation, in points, of a normal prior around 0 on every parameter; None for none.
+        systems: that have strengths, where these are more than the battles name.
 
     Raises:
         SpeechzooError: there are no battles.
     """
 
     def __init__(
-        self, battles: Sequence[Battle], controls: Sequence[Control] = (), prior: float | None = None
+        self,
+        battles: Sequence[Battle],
+        controls: Sequence[Control] = (),
+        prior: float | None = None,
+        systems: Sequence[str] = (),
     ) -> None:
         if not battles:
             raise SpeechzooError("there are no battles to rate")
-        self.systems = tuple(sorted({name for battle in battles for name in (battle.first, battle.second)}))
+        self.systems = systems_of(battles, systems)
         self.controls = tuple(controls)
         self._precision = 0.0 if prior is None else (POINTS / prior) ** 2
         place = {name: number for number, name in enumerate(self.systems)}
         self._first = np.array([place[battle.first] for battle in battles])
         self._second = np.array([place[battle.second] for battle in battles])
         self._outcome = np.array([_OUTCOME[battle.outcome] for battle in battles])
-        self._basis = helmert(len(self.systems)).T
+        self.basis = helmert(len(self.systems)).T
         measured = np.array([[_measure(battle, own) for own in controls] for battle in battles], float)
         self._spread = np.sqrt((measured**2).mean(axis=0))
         self._spread[self._spread == 0] = 1.0
-        strengths = self._basis[self._first] - self._basis[self._second]
+        strengths = self.basis[self._first] - self.basis[self._second]
         design = np.hstack([strengths, measured / self._spread])
         # Battles of one pair without controls are alike: their likelihood is summed once.
         self._design, rows = np.unique(design, axis=0, return_inverse=True)
@@ -143,14 +148,28 @@ class Likelihood:
         Raises:
             NoRatingsError: there is no maximum, or no single one.
         """
-        weights = np.bincount(self._cell, counts, 3 * len(self._design)).astype(float).reshape(-1, 3)
+        weights = self.tally(counts)
         ties = bool(weights[:, 1].any())
         if not self._precision:
             self._refuse_unconnected(counts, weights)
-        parameters = self._maximum(weights, ties, self._start(start, ties))
+        parameters = minimum(
+            lambda own: self.loss(weights, ties, own),
+            lambda own: self.slopes(weights, ties, own),
+            self._start(start, ties),
+        )
         if not self._precision:
             self._refuse_unbounded(counts, weights, ties, parameters)
         return self._as_fit(weights, ties, parameters)
+
+    def tally(self, counts: Floats | None = None) -> Floats:
+        """How often each outcome was seen in each row of the design, shape [rows, 3]."""
+        found: Floats = np.bincount(self._cell, counts, 3 * len(self._design)).astype(float).reshape(-1, 3)
+        return found
+
+    def coordinates(self, ratings: Floats) -> Floats:
+        """Of ratings in points among the parameters, shape [systems - 1]."""
+        found: Floats = (ratings - MEAN) / POINTS @ self.basis
+        return found
 
     def _start(self, start: Fit | None, ties: bool) -> Floats:
         """Parameters of an earlier fit with the same systems and controls, or all strengths equal."""
@@ -158,7 +177,7 @@ class Likelihood:
         if start is not None:
             effects = [start.effects[own] / POINTS for own in self.controls]
             found[: self._design.shape[1]] = [
-                *((start.ratings - MEAN) / POINTS @ self._basis),
+                *self.coordinates(start.ratings),
                 *(np.array(effects) * self._spread),
             ]
             if ties and start.tie:
@@ -174,13 +193,13 @@ class Likelihood:
         told = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         return told, np.exp(told)
 
-    def _loss(self, weights: Floats, ties: bool, parameters: Floats) -> float:
+    def loss(self, weights: Floats, ties: bool, parameters: Floats) -> float:
         told, _ = self._chances(parameters, ties)
         seen = weights > 0
         return float(-(weights[seen] * told[seen]).sum() + self._precision / 2 * parameters @ parameters)
 
-    def _slopes(self, weights: Floats, ties: bool, parameters: Floats) -> tuple[Floats, Floats]:
-        """Gradient and Hessian of the loss."""
+    def slopes(self, weights: Floats, ties: bool, parameters: Floats) -> tuple[Floats, Floats]:
+        """Gradient and Hessian of the loss, with a last parameter for ties if there are any."""
         _, chances = self._chances(parameters, ties)
         total = weights.sum(axis=1)
         mean = chances @ _PARTS
@@ -196,28 +215,39 @@ class Likelihood:
         width = len(parameters)
         return self._precision * parameters - gradient, hessian + self._precision * np.eye(width)
 
-    def _maximum(self, weights: Floats, ties: bool, parameters: Floats) -> Floats:
-        """Newton's method with steps halved until they gain.
+    def scores(self, ties: bool, parameters: Floats) -> tuple[Floats, Floats]:
+        """The gradient of each battle's log likelihood, had it each outcome, and the chance of each.
 
-        Thousands of resamples start near their maximum, where it takes three or four steps.
+        Returns:
+            Shapes [battles, 3, parameters] and [battles, 3].
         """
-        loss = self._loss(weights, ties, parameters)
-        for _ in range(_ITERATIONS):
-            gradient, hessian = self._slopes(weights, ties, parameters)
-            if np.abs(gradient).max() <= _GRADIENT:
-                return parameters
-            # Where a likelihood has no maximum its Hessian runs out of digits; a trace of ridge steps on.
-            step = np.linalg.solve(hessian + 1e-12 * np.trace(hessian) * np.eye(len(hessian)), gradient)
-            size, rounding = 1.0, 1e-12 * (1 + abs(loss))
-            while (found := self._loss(weights, ties, parameters - size * step)) > loss + rounding:
-                size /= 2
-            parameters, loss = parameters - size * step, found
-        raise NoRatingsError(f"the best ratings were not reached in {_ITERATIONS} steps")
+        _, chances = self._chances(parameters, ties)
+        row = self._cell // 3
+        lean = _PARTS[None, :] - (chances @ _PARTS)[row, None]
+        found: Floats = self._design[row][:, None, :] * lean[:, :, None]
+        if ties:
+            own = np.array([0.0, 1.0, 0.0])[None, :] - chances[row, 1, None]
+            found = np.concatenate([found, own[:, :, None]], axis=2)
+        return found, chances[row]
+
+    def seen(self, weights: Floats) -> Floats:
+        """The rows of the design that have an outcome, shape [rows seen, strengths and controls]."""
+        found: Floats = self._design[weights.sum(axis=1) > 0]
+        return found
+
+    def gains(self, weights: Floats, ties: bool) -> Floats:
+        """What each outcome seen gains on each other outcome by a step, shape [gains, parameters]."""
+        return _gains(self._design, weights, ties)
+
+    def reach(self, ties: bool, parameters: Floats) -> float:
+        """The largest log odds."""
+        width = self._design.shape[1]
+        found = float(np.abs(self._design @ parameters[:width]).max())
+        return max(found, abs(float(parameters[-1]))) if ties else found
 
     def _refuse_unconnected(self, counts: Floats | None, weights: Floats) -> None:
         """Strengths and controls can be told apart only if the design has full rank."""
-        seen = self._design[weights.sum(axis=1) > 0]
-        if np.linalg.matrix_rank(seen.T @ seen, hermitian=True) == self._design.shape[1]:
+        if full_rank(self.seen(weights)):
             return
         raise NoRatingsError(
             self._why(counts)
@@ -227,23 +257,7 @@ class Likelihood:
     def _refuse_unbounded(
         self, counts: Floats | None, weights: Floats, ties: bool, parameters: Floats
     ) -> None:
-        """A likelihood has no maximum if some direction makes no battle less likely, and one more likely.
-
-        As for logistic regression (Albert and Anderson 1984, doi:10.1093/biomet/71.1.1), by a linear
-        programme. It is solved only where log odds are large: elsewhere the gradient has vanished at finite
-        parameters, which is the maximum.
-        """
-        width = self._design.shape[1]
-        reach = np.abs(self._design @ parameters[:width]).max()
-        if max(reach, abs(parameters[-1]) if ties else 0.0) < _SUSPICIOUS:
-            return
-        gains = _gains(self._design, weights, ties)
-        told = linprog(
-            -gains.sum(axis=0), A_ub=-gains, b_ub=np.zeros(len(gains)), bounds=(-1, 1), method="highs"
-        )
-        if told.x is None:
-            raise NoRatingsError(f"whether the ratings are finite could not be decided: {told.message}")
-        if float((gains @ told.x).sum()) > 1e-7:
+        if self.reach(ties, parameters) >= SUSPICIOUS and unbounded(self.gains(weights, ties)):
             raise NoRatingsError(
                 self._why(counts)
                 or "ratings, ties and controls can grow together without end and fit ever better"
@@ -255,17 +269,75 @@ class Likelihood:
         return explain(self.systems, self._first[seen], self._second[seen], self._outcome[seen])
 
     def _as_fit(self, weights: Floats, ties: bool, parameters: Floats) -> Fit:
-        _, hessian = self._slopes(weights, ties, parameters)
+        _, hessian = self.slopes(weights, ties, parameters)
         free = len(self.systems) - 1
-        spread = self._basis @ np.linalg.pinv(hessian)[:free, :free] @ self._basis.T
+        spread = self.basis @ np.linalg.pinv(hessian)[:free, :free] @ self.basis.T
         effects = parameters[free : self._design.shape[1]] / self._spread * POINTS
         return Fit(
             systems=self.systems,
-            ratings=MEAN + POINTS * (self._basis @ parameters[:free]),
+            ratings=MEAN + POINTS * (self.basis @ parameters[:free]),
             tie=math.exp(parameters[-1]) if ties else 0.0,
             effects=dict(zip(self.controls, effects.tolist(), strict=True)),
             covariance=POINTS**2 * spread,
         )
+
+
+def systems_of(battles: Sequence[Battle], more: Sequence[str] = ()) -> tuple[str, ...]:
+    """Who met, and who else, by name."""
+    return tuple(sorted({name for battle in battles for name in (battle.first, battle.second)} | {*more}))
+
+
+def minimum(
+    loss: Callable[[Floats], float], slopes: Callable[[Floats], tuple[Floats, Floats]], parameters: Floats
+) -> Floats:
+    """Newton's method with steps halved until they gain.
+
+    Thousands of resamples start near their minimum, where it takes three or four steps.
+
+    Args:
+        loss: convex.
+        slopes: its gradient and Hessian.
+        parameters: where to begin.
+
+    Raises:
+        NoRatingsError: it was not reached.
+    """
+    value = loss(parameters)
+    for _ in range(_ITERATIONS):
+        gradient, hessian = slopes(parameters)
+        if np.abs(gradient).max() <= _GRADIENT:
+            return parameters
+        # Where a likelihood has no maximum its Hessian runs out of digits; a trace of ridge steps on.
+        step = np.linalg.solve(hessian + 1e-12 * np.trace(hessian) * np.eye(len(hessian)), gradient)
+        size, rounding = 1.0, 1e-12 * (1 + abs(value))
+        while (found := loss(parameters - size * step)) > value + rounding:
+            size /= 2
+        parameters, value = parameters - size * step, found
+    raise NoRatingsError(f"the best ratings were not reached in {_ITERATIONS} steps")
+
+
+def full_rank(design: Floats) -> bool:
+    """Whether the parameters of a design can be told apart."""
+    return bool(np.linalg.matrix_rank(design.T @ design, hermitian=True) == design.shape[1])
+
+
+def unbounded(gains: Floats) -> bool:
+    """A likelihood has no maximum if some direction makes no battle less likely, and one more likely.
+
+    As for logistic regression (Albert and Anderson 1984, doi:10.1093/biomet/71.1.1), by a linear programme.
+    It needs solving only where log odds are large: elsewhere the gradient has vanished at finite parameters,
+    which is the maximum.
+
+    Args:
+        gains: of each outcome seen on each other outcome, shape [gains, parameters].
+
+    Raises:
+        NoRatingsError: the programme could not be solved.
+    """
+    told = linprog(-gains.sum(axis=0), A_ub=-gains, b_ub=np.zeros(len(gains)), bounds=(-1, 1), method="highs")
+    if told.x is None:
+        raise NoRatingsError(f"whether the ratings are finite could not be decided: {told.message}")
+    return bool((gains @ told.x).sum() > 1e-7)
 
 
 def _gains(design: Floats, weights: Floats, ties: bool) -> Floats:

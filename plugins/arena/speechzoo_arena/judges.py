@@ -84,10 +84,11 @@ def _raters(votes: Sequence[Vote]) -> dict[str, list[Vote]]:
 
 
 def _judge(name: str, votes: Sequence[Vote], seed: int) -> JudgeFinding:
-    battles = one_order(votes)
-    merged = both_orders(votes)
+    once = [own for own in votes if not own.repeat]
+    battles = one_order(once)
+    merged = both_orders(once)
     position = position_bias(battles, seed=seed)
-    repeats = self_consistency(battles)
+    repeats = self_consistency(one_order(votes))
     lengths = (length_bias(battles, "seconds", seed=seed), length_bias(battles, "words", seed=seed))
     return JudgeFinding(
         judge=name,

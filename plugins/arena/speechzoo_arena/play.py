@@ -66,7 +66,8 @@ def play(table: Table, battles: int | None, repeats: int, progress: Progress) ->
     groups = {dialogue: entry.group for dialogue, entry in table.entries.items()}
     everything = most_battles(can_meet, options)
     ceiling = everything if battles is None else min(battles, everything)
-    plan_battles(table.folder, ceiling, repeats)
+    orders = 2 if options.orders == "both" else 1
+    plan_battles(table.folder, ceiling, min(repeats, orders * ceiling))
     votes = [own for own in read_lines(table.folder / records.FILE, Vote) if own.kind == "model"]
     scores = Scores([own for own in votes if own.judge == table.arena.judge.name])
     path, identity = table.folder / JUDGEMENTS, table.arena.judge.identity

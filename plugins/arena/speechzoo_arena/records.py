@@ -70,6 +70,17 @@ class Replies(_Record):
     second: str
 
 
+class Heard(_Record):
+    """The share of each dialogue's speech, by length, that was played to a person before they voted."""
+
+    first: float = Field(ge=0, le=1)
+    second: float = Field(ge=0, le=1)
+
+    @property
+    def whole(self) -> bool:
+        return self.first == self.second == 1
+
+
 class _Contest(_Record):
     """Who met whom, on what, before whom.
 
@@ -121,6 +132,7 @@ class Vote(_Contest):
         created: when, with a time zone.
         basis: digests the material, the prompt and everything about the judge that can change its verdict.
         replies: what the two systems said; None where nobody kept it, or one side could not be read.
+        heard: how far a person heard the two dialogues, as their page tells; None where it does not.
     """
 
     outcome: Verdict | Failed
@@ -130,6 +142,7 @@ class Vote(_Contest):
     created: AwareDatetime
     basis: str
     replies: Replies | None = None
+    heard: Heard | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str, int]:

@@ -16,7 +16,7 @@ from speechzoo.run.records import writable
 from speechzoo_arena.entries import Entry, Side
 from speechzoo_arena.material import Exchange
 from speechzoo_arena.pairing import Meeting
-from speechzoo_arena.records import Failed, Vote
+from speechzoo_arena.records import Failed, Heard, Vote
 from speechzoo_arena.vote_guide import RULE, guide_of
 
 Choice = Literal["first", "second", "tie", "cannot_judge"]
@@ -29,6 +29,11 @@ class Ballot:
 
     meeting: Meeting
     entry: Entry
+
+    @property
+    def turned(self) -> "Ballot":
+        """The same with the other system first."""
+        return Ballot(self.meeting.swapped, self.entry)
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -111,7 +116,12 @@ def shown(ballot: Ballot, clips: Clips) -> dict[str, Any]:
 
 
 def make_vote(
-    contest: dict[str, Any], voter: str, choice: Choice | Failed, reason: str, created: datetime
+    contest: dict[str, Any],
+    voter: str,
+    choice: Choice | Failed,
+    reason: str,
+    created: datetime,
+    heard: Heard | None,
 ) -> Vote:
     """A voter's vote on a `Ballot.contest`."""
     outcome = Failed(reason="cannot_judge") if choice == "cannot_judge" else choice
@@ -123,6 +133,7 @@ def make_vote(
             "outcome": outcome,
             "reason": writable(reason),
             "created": created,
+            "heard": heard,
         }
     )
 

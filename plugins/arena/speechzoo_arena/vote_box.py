@@ -17,7 +17,7 @@ from speechzoo.run.store import AppendFile, read_lines
 from speechzoo_arena.entries import Entry
 from speechzoo_arena.orders import both_orders
 from speechzoo_arena.pairing import Meeting, next_meeting
-from speechzoo_arena.records import FILE, WITHDRAWN, Failed, Vote, distinct
+from speechzoo_arena.records import FILE, WITHDRAWN, Failed, Heard, Vote, distinct
 from speechzoo_arena.vote_ballot import Ballot, Choice, Clips, make_vote, shown
 from speechzoo_arena.vote_plan import Plan, next_meeting_of, votes_of
 
@@ -95,14 +95,14 @@ class BallotBox:
                 self._keep(ballot, Failed(reason=UNHEARABLE, detail=writable(str(error))), "")
         return self._offer
 
-    def cast(self, choice: Choice, reason: str) -> None:
-        """Keeps the vote on the ballot offered.
+    def cast(self, choice: Choice, reason: str, heard: Heard | None = None) -> None:
+        """Keeps the vote on the ballot offered, and how far that was heard.
 
         Raises:
             StoreError: there is no room for it.
         """
         assert self._offer is not None
-        self._keep(self._offer.ballot, choice, reason)
+        self._keep(self._offer.ballot, choice, reason, heard)
         self._offer = None
 
     def withdraw(self) -> None:
@@ -131,8 +131,8 @@ class BallotBox:
         known = [vote for vote in people if {vote.first, vote.second} <= names]
         return partial(next_meeting, both_orders(known).battles, seed=self._seed)(left)
 
-    def _keep(self, ballot: Ballot, choice: Choice | Failed, reason: str) -> None:
-        self._append(make_vote(ballot.contest(), self.voter, choice, reason, self._now()))
+    def _keep(self, ballot: Ballot, choice: Choice | Failed, reason: str, heard: Heard | None = None) -> None:
+        self._append(make_vote(ballot.contest(), self.voter, choice, reason, self._now(), heard))
 
     def _now(self) -> datetime:
         """Never before the last vote: a clock that is put back must not swap a vote and its withdrawal."""

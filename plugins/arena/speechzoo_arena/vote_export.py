@@ -1,7 +1,8 @@
 """A page for people elsewhere, and the key that says who is who in it.
 
 The page opens from disk and has all clips in it. Its ballots have drawn names; the key, which stays at home,
-has what they stand for. Where a page would be too large there are several, each with a key of its own.
+has what they stand for. Half the voters, by their pseudonyms, hear the other system of each ballot first.
+Where a page would be too large there are several, each with a key of its own.
 """
 
 import json
@@ -28,15 +29,16 @@ class Key(BaseModel):
 
     Attributes:
         export: the name of the page, in its votes, too.
-        ballots: by their name in the page, a vote's fields that do not depend on the voter.
+        ballots: by their name in the page, a vote's fields that do not depend on the voter: as the page has
+            them, and with the other system first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["speechzoo-votes-key"] = "speechzoo-votes-key"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     export: str
-    ballots: dict[str, dict[str, Any]]
+    ballots: dict[str, tuple[dict[str, Any], dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Exported:
 class _Part:
     clips: Clips
     ballots: list[dict[str, Any]] = field(default_factory=list)
-    contests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    contests: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
 
 
 def export(
@@ -128,6 +130,6 @@ def _parts(
             part = _Part(Clips(encoding))
         name = secrets.token_hex(8)
         part.ballots.append({"id": name, **shown(ballot, part.clips)})
-        part.contests[name] = ballot.contest()
+        part.contests[name] = ballot.contest(), ballot.turned.contest()
     if part.ballots:
         yield part

@@ -1,6 +1,5 @@
 """Votes that came back from a page elsewhere: what a stranger's file says is checked before it counts."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -8,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from speechzoo import SpeechzooError
 from speechzoo.run.store import AppendFile, read_lines
 
-from speechzoo_arena.records import FILE, Vote, distinct
+from speechzoo_arena.records import FILE, Heard, Vote, distinct
 from speechzoo_arena.vote_ballot import Choice, make_vote
 from speechzoo_arena.vote_export import Key
 
@@ -22,9 +21,13 @@ class _Record(BaseModel):
 
 
 class _Said(_Record):
+    """``turned``: the other system was heard first; ``choice`` and ``heard`` are in the order heard."""
+
     ballot: str
+    turned: bool
     choice: Choice
     reason: str = Field(default="", max_length=2_000)
+    heard: Heard | None = None
     created: AwareDatetime
 
 
@@ -32,7 +35,7 @@ class VotesFile(_Record):
     """What a page's voter downloads."""
 
     format: Literal["speechzoo-votes"]
-    version: Literal[1]
+    version: Literal[2]
     export: str
     voter: Annotated[str, Field(min_length=1, max_length=60)]
     votes: tuple[_Said, ...]
@@ -63,7 +66,7 @@ def import_votes(votes: Path, key: Path, folder: Path, voter: str | None) -> int
             raise SpeechzooError(f"{votes}: {key} has no ballot {own.ballot!r}")
         if own.ballot in new:
             raise SpeechzooError(f"{votes}: two votes on the ballot {own.ballot!r}")
-        new[own.ballot] = _vote(who.ballots[own.ballot], name, own, own.created, key)
+        new[own.ballot] = _vote(who.ballots[own.ballot][own.turned], name, own, key)
     return _append(list(new.values()), name, folder / FILE)
 
 
@@ -105,9 +108,9 @@ def _same(one: Vote, other: Vote) -> bool:
     return (one.outcome, one.created) == (other.outcome, other.created)
 
 
-def _vote(contest: dict[str, object], voter: str, own: _Said, created: datetime, key: Path) -> Vote:
+def _vote(contest: dict[str, object], voter: str, own: _Said, key: Path) -> Vote:
     try:
-        return make_vote(contest, voter, own.choice, own.reason.strip(), created)
+        return make_vote(contest, voter, own.choice, own.reason.strip(), own.created, own.heard)
     except ValidationError as error:
         raise SpeechzooError(f"{key} cannot be read: {error}") from error
 

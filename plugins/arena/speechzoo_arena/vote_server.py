@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from speechzoo.errors import SpeechzooError
 
+from speechzoo_arena.records import Heard
 from speechzoo_arena.vote_ballot import Choice
 from speechzoo_arena.vote_box import BallotBox
 from speechzoo_arena.vote_page import render
@@ -42,6 +43,7 @@ class _Said(BaseModel):
     ballot: str
     choice: Choice
     reason: str = Field(default="", max_length=MAX_REASON)
+    heard: Heard | None = None
 
 
 class _Refused(Exception):  # noqa: N818
@@ -75,7 +77,7 @@ class Desk:
         with self._one:
             if said.ballot != self._state()["id"]:
                 raise _Refused(HTTPStatus.CONFLICT, "another dialogue is open by now")
-            self._box.cast(said.choice, said.reason.strip())
+            self._box.cast(said.choice, said.reason.strip(), said.heard)
             return self._state()
 
     def withdraw(self, _body: bytes) -> dict[str, Any]:

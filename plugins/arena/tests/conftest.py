@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from plugins.arena.tests.players import NAMES, run_of
 from speechzoo.plugins import discover
 from speechzoo.run.store import AppendFile
 
@@ -87,7 +88,7 @@ def players() -> Iterator[dict[str, str]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(SITE))
         patch.setenv("SPEECHZOO_PLUGINS", "arena,players")
-        patch.setenv("PYTHONPATH", str(SITE))
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(SITE), os.environ.get("PYTHONPATH")])))
         discover.cache_clear()
         yield dict(os.environ)
     discover.cache_clear()
@@ -107,3 +108,10 @@ def speechzoo(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]
         return done
 
     return run
+
+
+@pytest.fixture(scope="module")
+def runs(players: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three finished runs: two words, four and eight in the first turn."""
+    folder = tmp_path_factory.mktemp("runs")
+    return [run_of(name, folder / name) for name in NAMES]

@@ -16,11 +16,13 @@ from speechzoo.run.progress import Silent
 from speechzoo.run.request import Request
 from speechzoo.run.store import read_lines
 
-from speechzoo_arena.arena_findings import ArenaReport
+from speechzoo_arena.arena_findings import ArenaReport, Board
 from speechzoo_arena.arena_report import arena_report
 from speechzoo_arena.assemble import Wanted, play_contest
 from speechzoo_arena.contest import read_contest
 from speechzoo_arena.records import FILE, Vote
+
+NAMES = ("short", "middle", "long")
 
 
 @dataclass(frozen=True)
@@ -74,3 +76,7 @@ def report_of(runs: Sequence[Path], out: Path, judge: str, **wanted: Any) -> Are
 
 def votes_in(folder: Path) -> list[Vote]:
     return list(read_lines(folder / FILE, Vote))
+
+
+def pooled(report: ArenaReport, rater: str) -> Board:
+    return next(own for own in report.boards if own.rater == rater and not own.group)

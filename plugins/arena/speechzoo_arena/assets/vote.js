@@ -35,7 +35,7 @@
     return {
       voter: data.voter,
       state: () => ask("state"),
-      cast: (ballot, choice, reason) => ask("vote", { ballot, choice, reason }),
+      cast: (vote) => ask("vote", vote),
       undo: () => ask("undo", {}),
     };
   }
@@ -46,6 +46,14 @@
     try {
       kept = JSON.parse(localStorage.getItem(place)) || kept;
     } catch { /* told when something is to be kept */ }
+    // Half the voters hear the other system first, by a hash of their names: first places then weigh on nobody.
+    function turned() {
+      let hash = 0x811c9dc5;
+      for (const byte of new TextEncoder().encode(kept.voter)) hash = Math.imul(hash ^ byte, 0x01000193);
+      hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+      return ((hash ^ (hash >>> 12)) >>> 8) % 2 === 1;
+    }
+    const turn = (ballot) => ({ ...ballot, turns: ballot.turns.map((own) => ({ ...own, first: own.second, second: own.first })) });
     function keep() {
       try {
         localStorage.setItem(place, JSON.stringify(kept));
@@ -57,16 +65,16 @@
     async function now() {
       const voted = new Set(kept.votes.map((vote) => vote.ballot));
       const open = data.ballots.find((ballot) => !voted.has(ballot.id));
-      const own = open ? { ...open, clips: data.clips } : null;
+      const own = open ? { ...(turned() ? turn(open) : open), clips: data.clips } : null;
       return { id: open ? open.id : null, ballot: own, done: voted.size, total: data.ballots.length, undo: voted.size > 0 };
     }
     return {
       get voter() { return kept.voter; },
       join(voter) { kept.voter = voter; keep(); },
       state() { keep(); return now(); },
-      cast(ballot, choice, reason) { kept.votes.push({ ballot, choice, reason, created: new Date().toISOString() }); keep(); return now(); },
+      cast(vote) { kept.votes.push({ ...vote, turned: turned(), created: new Date().toISOString() }); keep(); return now(); },
       undo() { kept.votes.pop(); keep(); return now(); },
-      file: () => JSON.stringify({ format: "speechzoo-votes", version: 1, export: data.export, voter: kept.voter, votes: kept.votes }, null, 1),
+      file: () => JSON.stringify({ format: "speechzoo-votes", version: 2, export: data.export, voter: kept.voter, votes: kept.votes }, null, 1),
     };
   }
 
@@ -82,7 +90,7 @@
   function piece(clip, name, turn, dialogues) {
     const seconds = `${Math.max(1, Math.round(clip.seconds))} s`;
     const button = el("button", { type: "button", class: "clip" }, el("span", { class: "sign", "aria-hidden": "true" }), el("span", { class: "name" }, name), el("span", { class: "seconds" }, seconds));
-    const own = { button, clip, seconds, name: `${name}, turn ${turn}`, dialogues, heard: false };
+    const own = { button, clip, seconds, name: `${name}, turn ${turn}`, dialogues, heard: false, reached: 0 };
     button.addEventListener("click", () => (current === own ? toggle() : start([own])));
     pieces.push(own);
     label(own);
@@ -124,6 +132,14 @@
 
   const dialogue = (side) => pieces.filter((own) => own.dialogues.includes(side));
 
+  // The share of a dialogue's speech that was played, by length.
+  function heard(side) {
+    const own = dialogue(side);
+    if (own.every((one) => one.heard)) return 1;
+    const seconds = (share) => own.reduce((sum, one) => sum + one.clip.seconds * share(one), 0);
+    return seconds((one) => (one.heard ? 1 : one.reached)) / Math.max(0.1, seconds(() => 1));
+  }
+
   function start(wanted) {
     stop();
     queue = [...wanted];
@@ -162,7 +178,11 @@
   });
   for (const event of ["play", "pause"]) player.addEventListener(event, show);
   (function progress() {
-    if (current && player.duration) current.button.style.setProperty("--done", `${100 * player.currentTime / player.duration}%`);
+    if (current && player.duration) {
+      const done = player.currentTime / player.duration;
+      current.reached = Math.min(1, Math.max(current.reached, done));
+      current.button.style.setProperty("--done", `${100 * done}%`);
+    }
     requestAnimationFrame(progress);
   })();
 
@@ -232,7 +252,8 @@
       document.querySelector("input[name=choice]").focus();
       return;
     }
-    act(() => box.cast(state.id, chosen().value, by("reason").value));
+    const vote = { ballot: state.id, choice: chosen().value, reason: by("reason").value, heard: { first: heard("first"), second: heard("second") } };
+    act(() => box.cast(vote));
   });
   for (const button of document.querySelectorAll(".undo")) button.addEventListener("click", undo);
   by("play-all").addEventListener("click", toggle);

@@ -33,7 +33,7 @@ def speechzoo_services():
     log = {
         "log": Parameter("", "file that a line is appended to for each ask"),
         "delay": Parameter(0.0, "seconds an ask"),
-        "fault": Parameter("", "what to do with every third ask or so: unreachable, no-form"),
+        "fault": Parameter("", "what to do with every third ask or so: unreachable, no-form; no-key at once"),
         "price": Parameter(-1.0, "US dollars an ask"),
         "hears": Parameter(False, "is given clips"),
         "longest_seconds": Parameter(0.0, "of an ask; 0 for no limit"),

@@ -16,6 +16,7 @@ from speechzoo import (
     Metric,
     ReplyAnswer,
     ReplyAsk,
+    SetupError,
     user,
 )
 from speechzoo.asks import replies_of
@@ -70,6 +71,10 @@ class _Judge:
         self._log, self._delay, self._fault, self._price = log, delay, fault, price
         self.hears = hears
         self.longest_seconds = longest_seconds or None
+
+    def check(self):
+        if self._fault == "no-key":
+            raise SetupError("it has no key")
 
     def judge(self, asks):
         return [self._told(ask) for ask in asks]
@@ -148,7 +153,7 @@ class Chats:
             for count in counts
         ]
         values = {"satisfied": min(1.0, sum(counts) / 20), "reply_seconds": A_WORD * sum(counts)}
-        return Grade(values, details={"turns": turns})
+        return Grade(values, by_turn=turns)
 
     def _item(self, number):
         said = [f"question {number} of turn {turn}" for turn in (1, 2)]

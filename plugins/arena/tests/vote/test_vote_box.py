@@ -9,7 +9,7 @@ from speechzoo.run.store import AppendFile
 
 from speechzoo_arena.entries import Entry, side_of
 from speechzoo_arena.material import Exchange
-from speechzoo_arena.records import FILE, Failed, failures, read_votes
+from speechzoo_arena.records import FILE, Failed, Heard, failures, read_votes
 from speechzoo_arena.vote_plan import everything, make_plan
 
 
@@ -22,13 +22,14 @@ def test_a_vote_says_what_was_heard(box: Any, entries: Any, tmp_path: Any) -> No
     """Otherwise a vote would count for the other system, or on something else than what was heard."""
     own = box(entries())
     shown = own.offer()
-    own.cast("second", "  clearer\ud800 ")
+    own.cast("second", "  clearer\ud800 ", Heard(first=1, second=0.25))
     (vote,) = read_votes(tmp_path)
     assert (vote.first, vote.second) == (shown.ballot.meeting.first, shown.ballot.meeting.second)
     assert vote.verdict == "second" and vote.kind == "human" and vote.judge == "anna"
     assert vote.group == "semantic" and vote.replies is not None
     assert vote.replies.first == f"replies of {vote.first} to {vote.dialogue[-1]}"
     assert vote.reason.strip() == "clearer?" and vote.basis == shown.ballot.basis
+    assert vote.heard is not None and not vote.heard.whole and vote.heard.second == 0.25
 
 
 def test_a_systems_own_text_is_no_count_of_words(entries: Any) -> None:

@@ -15,9 +15,11 @@ from speechzoo_arena.vote_export import export, key_of
 from speechzoo_arena.vote_import import import_votes
 from speechzoo_arena.vote_plan import everything, make_plan
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs a Chromium in the PATH: apt-get install chromium"
+)
 
 SECONDS = 20_000
 NOT_HEARD = re.compile("not heard yet")
@@ -89,6 +91,7 @@ def test_from_beginning_to_end_with_the_keyboard(
     at(page, 2)
     assert page.evaluate("document.activeElement.id") == "question", "a reader hears the next question"
     (vote,) = read_votes(tmp_path)
+    assert vote.heard is not None and vote.heard.whole
     assert vote.verdict == "second" and vote.reason == "B answered, u see: 1 2 3"
     page.keyboard.press("u")
     at(page, 1)
@@ -154,7 +157,9 @@ def test_free_choice(page: Any, serve: Any, box: Any, entries: Any, tmp_path: Pa
     page.keyboard.press("4")
     page.keyboard.press("Enter")
     at(page, 2)
-    assert len(read_votes(tmp_path)) == 0 or read_votes(tmp_path)[0].verdict is None
+    (vote,) = read_votes(tmp_path)
+    assert vote.verdict is None
+    assert vote.heard is not None and (vote.heard.first, vote.heard.second) == (0, 0)
 
 
 def test_a_program_that_ended_is_told(page: Any, serve: Any, box: Any, entries: Any, chromium: Any) -> None:
@@ -197,16 +202,11 @@ def test_it_fits(chromium: Any, serve: Any, box: Any, entries: Any, width: int, 
     context.close()
 
 
-def test_a_page_from_disk(page: Any, entries: Any, tmp_path: Path) -> None:
-    """Otherwise people elsewhere could not vote, or would lose their votes with the page."""
-    some = entries(("short-x", "long-x"), 2)
-    plan = make_plan({own.item.id: sorted(own.sides) for own in some}, "", battles=None, again=0, seed=0)
-    (written,), _ = export(
-        tmp_path / "listen.html", some, everything(plan), free=False, encoding="flac", limit=10**8
-    )
-    page.goto(written.page.as_uri())
+def vote_from_disk(page: Any, written: Path, voter: str, votes: Path) -> None:
+    """Votes ``second``, closes the page and opens it again, votes ``tie``, downloads."""
+    page.goto(written.as_uri())
     page.wait_for_selector("#join")
-    page.keyboard.type("Åsa")
+    page.keyboard.type(voter)
     page.keyboard.press("Enter")
     at(page, 1)
     listen(page)
@@ -221,12 +221,29 @@ def test_a_page_from_disk(page: Any, entries: Any, tmp_path: Path) -> None:
     page.wait_for_selector("text=That was all")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download my votes").press("Enter")
-    votes = tmp_path / "back.json"
     waiting.value.save_as(votes)
-    assert json.loads(votes.read_text())["voter"] == "Åsa" and "long-x" not in votes.read_text()
-    assert import_votes(votes, key_of(written.page), tmp_path, None) == 2
-    found = read_votes(tmp_path)
-    assert [own.verdict for own in found] == ["second", "tie"]
-    assert [(own.dialogue, own.first) for own in found] == [
-        (own.dialogue, own.first) for own in everything(plan)
-    ]
+
+
+def test_a_page_from_disk(page: Any, chromium: Any, entries: Any, tmp_path: Path) -> None:
+    """Otherwise people elsewhere could not vote, would lose their votes, or all hear one system first."""
+    some = entries(("short-x", "long-x"), 2)
+    plan = make_plan({own.item.id: sorted(own.sides) for own in some}, "", battles=None, again=0, seed=0)
+    (written,), _ = export(
+        tmp_path / "listen.html", some, everything(plan), free=False, encoding="flac", limit=10**8
+    )
+    elsewhere = chromium.new_context(accept_downloads=True)
+    first = []
+    for voter, own in (("ben", page), ("Åsa", elsewhere.new_page())):
+        votes, home = tmp_path / f"{voter}.json", tmp_path / voter
+        home.mkdir()
+        vote_from_disk(own, written.page, voter, votes)
+        assert json.loads(votes.read_text())["voter"] == voter and "long-x" not in votes.read_text()
+        assert import_votes(votes, key_of(written.page), home, None) == 2
+        found = read_votes(home)
+        assert [vote.verdict for vote in found] == ["second", "tie"]
+        assert [vote.dialogue for vote in found] == [meeting.dialogue for meeting in everything(plan)]
+        assert all(vote.heard and vote.heard.whole for vote in found)
+        first.append([vote.first for vote in found])
+    elsewhere.close()
+    assert first[0] == [meeting.first for meeting in everything(plan)]
+    assert first[1] == [meeting.second for meeting in everything(plan)]

@@ -34,12 +34,12 @@ def answer(page: Path, voter: str = "anna", **more: Any) -> Path:
     """What a voter downloads who always prefers A."""
     data = data_of(page)
     votes = [
-        {"ballot": own["id"], "choice": "first", "reason": "", "created": CREATED, **more}
+        {"ballot": own["id"], "turned": False, "choice": "first", "created": CREATED, **more}
         for own in data["ballots"]
     ]
     said = {
         "format": "speechzoo-votes",
-        "version": 1,
+        "version": 2,
         "export": data["export"],
         "voter": voter,
         "votes": votes,
@@ -77,7 +77,7 @@ def test_votes_come_home(page: Path, tmp_path: Path) -> None:
     heard = {own["id"]: own for own in data_of(page)["ballots"]}
     key = json.loads(key_of(page).read_text())["ballots"]
     assert [(own.first, own.second) for own in votes] == [
-        (key[name]["first"], key[name]["second"]) for name in heard
+        (key[name][0]["first"], key[name][0]["second"]) for name in heard
     ]
     for own, shown in zip(votes, heard.values(), strict=True):
         # The written reply of each system ends in its place among both.
@@ -85,6 +85,21 @@ def test_votes_come_home(page: Path, tmp_path: Path) -> None:
         assert shown["turns"][1]["first"]["text"].endswith("0" if own.first == "short-x" else "1")
     pairs = [(own.dialogue, own.first) for own in votes]
     assert len(set(pairs)) == 6 and len({dialogue for dialogue, _ in pairs}) == 4
+
+
+def test_a_vote_of_somebody_who_heard_the_other_one_first(page: Path, entries: Any, tmp_path: Path) -> None:
+    """Otherwise the vote of half the people would count for the other system."""
+    there, turned = tmp_path / "there", tmp_path / "turned"
+    for folder in (there, turned):
+        folder.mkdir()
+    import_votes(answer(page), key_of(page), there, None)
+    heard = {"first": 1, "second": 0.5}
+    import_votes(answer(page, turned=True, heard=heard), key_of(page), turned, None)
+    for one, other in zip(read_votes(there), read_votes(turned), strict=True):
+        assert (one.first, one.second) == (other.second, other.first)
+        assert one.replies.first == other.replies.second != one.replies.second
+        assert one.verdict == other.verdict == "first" and one.basis != other.basis
+        assert one.heard is None and (other.heard.first, other.heard.second) == (1, 0.5)
 
 
 def test_cannot_judge_comes_home_as_such(page: Path, tmp_path: Path) -> None:
@@ -138,7 +153,7 @@ def test_another_pages_votes_are_refused(page: Path, entries: Any, tmp_path: Pat
     "change",
     [
         {"ballot": "0" * 16}, {"choice": "third"}, {"created": "yesterday"}, {"reason": "x" * 2_001},
-        {"first": "long-x"},
+        {"first": "long-x"}, {"turned": 2}, {"heard": {"first": 1}}, {"heard": {"first": 2, "second": 1}},
     ],
 )  # fmt: skip
 def test_a_forged_file_is_refused_whole(page: Path, tmp_path: Path, change: dict[str, Any]) -> None:

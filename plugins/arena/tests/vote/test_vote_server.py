@@ -81,6 +81,7 @@ def test_a_vote_and_taking_it_back(server: Any, tmp_path: Any) -> None:
     after = vote(server, "second", reason=" it listens ").told
     assert (after["done"], after["undo"]) == (1, True) and after["id"] != before["id"]
     assert [(own.verdict, own.reason) for own in read_votes(tmp_path)] == [("second", "it listens")]
+    assert read_votes(tmp_path)[0].heard is None
     back = ask(server, "undo", {}).told
     assert back["id"] == before["id"] and back["done"] == 0
     assert read_votes(tmp_path) == []
@@ -142,7 +143,7 @@ def test_what_is_no_vote_is_refused(server: Any, tmp_path: Any) -> None:
     good = {"ballot": ballot, "choice": "first"}
     for body in (
         {}, [], {**good, "choice": "third"}, {**good, "more": 1}, {**good, "reason": 5}, b"{", b"\xff",
-        {**good, "reason": "x" * 2_001}, {"ballot": ballot},
+        {**good, "reason": "x" * 2_001}, {"ballot": ballot}, {**good, "heard": {"first": 1.5, "second": 1}},
     ):  # fmt: skip
         assert ask(server, "vote", body).status == 400
     assert ask(server, "vote", {**good, "ballot": "0" * 16}).status == 409
