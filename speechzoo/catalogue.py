@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from packaging.requirements import Requirement
 
@@ -21,7 +21,7 @@ from speechzoo.registry import (
     Value,
     load_registry,
 )
-from speechzoo.specs import ModelSpec, Parameter, ServiceSpec, TaskSpec
+from speechzoo.specs import ModelSpec, Parameter, ServiceKind, ServiceSpec, TaskSpec
 
 Section = Literal["models", "services", "data", "aliases"]
 _SECTIONS: dict[Kind, Section] = {"model": "models", "service": "services", "task": "data"}
@@ -212,7 +212,7 @@ class Catalogue:
         wanted = [role for role, usual in roles.items() if settings.get(role, usual)]
         parts = {role: inner._chosen_part(role, roles[role], settings) for role in wanted}
         for role, part in parts.items():
-            inner._refuse_another_sort(name, role, spec.parts.get(role) or part.name, part)
+            inner._refuse_another_sort(name, role, spec.parts.get(role, ""), part)
         own = {key: value for key, value in settings.items() if key.partition(".")[0] not in roles}
         usual = _parameters(name, spec.parameters, entry_parameters, tuple(roles))
         parameters = _parameters(name, spec.parameters, {**entry_parameters, **own}, tuple(roles))
@@ -241,8 +241,11 @@ class Catalogue:
 
     def _refuse_another_sort(self, whole: str, role: str, usual: str, part: Component) -> None:
         try:
-            wanted = self._part(role, usual).sort
+            # A part that is left out unless named says what it is by its role's last word.
+            wanted = self._part(role, usual).sort if usual else role.rpartition("_")[2]
         except SpeechzooError:  # what is replaced need not be there
+            return
+        if not usual and wanted not in get_args(ServiceKind):
             return
         if part.sort != wanted:
             raise SpeechzooError(f"{whole}: {role}={part.name} is a {part.sort}, it has to be a {wanted}")

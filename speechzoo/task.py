@@ -20,6 +20,10 @@ class Metric:
         higher_is_better: direction.
         low: smallest possible value; with ``high`` it bounds what invalid items could be worth.
         high: largest possible value, or None if there is none.
+        invalid_counts_as: where published values are over all items, what a failed item counts as beside
+            them, by the reason of its failure: ``{"unparsed": 0.25}``; any other reason counts as the worst
+            value, which must have a bound. None where published values leave such items out; a metric after
+            the first then stands beside no published value, as it is over what the first could read.
     """
 
     name: str
@@ -27,6 +31,7 @@ class Metric:
     higher_is_better: bool = True
     low: float = 0.0
     high: float | None = 1.0
+    invalid_counts_as: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)

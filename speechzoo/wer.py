@@ -33,8 +33,7 @@ def word_error_rate(reference: str, hypothesis: str) -> float:
     """
     import jiwer
 
-    spaceless = _CHARACTER.search(unicodedata.normalize("NFKC", reference))
-    prepared = _tokens_apart if spaceless else normalised
+    prepared = characters_apart if has_spaceless_script(reference) else normalised
     expected, heard = prepared(reference), prepared(hypothesis)
     if not expected:
         return 0.0 if not heard else 1.0
@@ -46,7 +45,12 @@ def normalised(text: str) -> str:
     return str(_english()(text)).strip()
 
 
-def _tokens_apart(text: str) -> str:
+def has_spaceless_script(text: str) -> bool:
+    """Whether there is a Chinese or Japanese character in it."""
+    return _CHARACTER.search(unicodedata.normalize("NFKC", text)) is not None
+
+
+def characters_apart(text: str) -> str:
     """The text after Whisper's basic normaliser, with a space around each Chinese or Japanese character."""
     # First of all: the normaliser would not see full-width brackets as such.
     plain = _basic()(unicodedata.normalize("NFKC", text))

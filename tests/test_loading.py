@@ -383,8 +383,17 @@ def test_a_part_without_a_default_is_there_only_if_it_is_set() -> None:
     there = catalogue(specs=(*SPECS, EXAM))
     assert there.task("exam").parts == {}
     assert there.task("exam").takes("voice") and there.task("exam").takes("voice.speed")
-    chosen = there.task("exam", {"voice": "small-ear"})
-    assert chosen.parts["voice"].name == "small-ear" and chosen.changed == {"voice": "small-ear"}
+    chosen = there.task("exam", {"voice": "voice"})
+    assert chosen.parts["voice"].name == "voice" and chosen.changed == {"voice": "voice"}
+
+
+def test_a_part_without_a_default_is_of_the_sort_that_its_role_names() -> None:
+    """Otherwise: a voice set as the second transcriber fails after every answer is there."""
+    exam = replace(EXAM, parts={"second_transcriber": "", "helper": ""})
+    there = catalogue(specs=(*SPECS, exam))
+    with pytest.raises(SpeechzooError, match="second_transcriber=voice is a voice, it has to be a transcr"):
+        there.task("exam", {"second_transcriber": "voice"})
+    assert len(there.task("exam", {"second_transcriber": "small-ear", "helper": "voice"}).parts) == 2
 
 
 def test_a_task_takes_other_data(tmp_path: Path) -> None:

@@ -6,8 +6,11 @@
 ``breakdowns``  the same by subset, attribute, seconds of speech and what was heard
 ``published``   what others printed, beside the same measured here
 ``probes``      context-free prior, and whether the audio reaches the model at all
+``turns``       dialogues turn by turn
 ``items``       one row an item
 ``comparison``  several runs of one task
+``curve``       the checkpoints of a training, by step
+``variation``   the same items through channels and other voices
 """
 
 from speechzoo.gap.comparison import compare

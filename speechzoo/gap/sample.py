@@ -152,9 +152,14 @@ def common_items(arms: Arms) -> list[str]:
     return [item for item in valid[0] if all(item in grades for grades in valid)] if valid else []
 
 
-def sample(arms: Arms, items: Sequence[str], results: Results) -> Sample | None:
-    """The arms that have valid items, over ``items``; None if there is nothing to resample."""
-    metric = results.run.task.metrics[0]
+def sample(
+    arms: Arms, items: Sequence[str], results: Results, metric: MetricInfo | None = None
+) -> Sample | None:
+    """The arms that have valid items, over ``items``; None if there is nothing to resample.
+
+    ``metric`` is the task's first unless another is named, which all grades have to have.
+    """
+    metric = metric or results.run.task.metrics[0]
     valid = {name: grades for name, grades in arms.items() if grades}
     if not valid or not items:
         return None

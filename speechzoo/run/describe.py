@@ -133,6 +133,7 @@ def _task_info(component: Component, task: Task) -> TaskInfo:
                 higher_is_better=metric.higher_is_better,
                 low=metric.low,
                 high=metric.high,
+                invalid_counts_as=metric.invalid_counts_as,
             )
             for metric in task.metrics
         ),

@@ -175,11 +175,14 @@ class RunItem(_Record):
 
 
 class MetricInfo(_Record):
+    """A metric of the run's task, as `speechzoo.task.Metric` says."""
+
     name: str
     chance: float | None
     higher_is_better: bool
     low: float
     high: float | None
+    invalid_counts_as: Mapping[str, float] | None = None
 
 
 class SystemInfo(_Record):

@@ -1,4 +1,4 @@
-"""Makes speechzoo_spoken_qa/mini from texts/questions.json: questions, speech, manifest.
+"""Makes speechzoo_spoken_qa/mini from texts/questions.json: items, speech, manifest.
 
 It uses speech.py of the s2sbench plugin's scripts, and check_speech.py there checks the result:
 
@@ -8,6 +8,7 @@ Prints the SHA-256 of the manifest for registry.yaml.
 """
 
 import argparse
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from speech import VOICES, Speaker, write_clip, write_manifest, write_rows
 
 HERE = Path(__file__).parent
 MINI = HERE.parent / "speechzoo_spoken_qa" / "mini"
+LICENCE = "CC0-1.0"
 
 
 def main() -> None:
@@ -27,18 +29,29 @@ def main() -> None:
         {
             "id": f"q{number:03}",
             "question": text["question"],
-            "answers": text["answers"],
+            "spoken": text["question"],
             "audio": f"audio/q{number:03}.opus",
+            "answers": text["answers"],
             "voice": list(VOICES)[number % len(VOICES)],
-            "topic": text["topic"],
+            "attributes": {"topic": text["topic"]},
         }
         for number, text in enumerate(texts)
     ]
     shutil.rmtree(MINI, ignore_errors=True)
     for row in rows:
-        write_clip(MINI / row["audio"], speaker.speak(row["question"], row["voice"]))
-    write_rows(MINI / "questions.jsonl", rows)
-    print(write_manifest(MINI, "plugins/spoken-qa/scripts/make_mini.py", {"questions": len(rows)}))
+        write_clip(MINI / row["audio"], speaker.speak(row["spoken"], row["voice"]))
+    write_rows(MINI / "items.jsonl", rows)
+    write_manifest(MINI, "plugins/spoken-qa/scripts/make_mini.py", {"items": len(rows)})
+    print(as_spoken_items(MINI / "manifest.json"))
+
+
+def as_spoken_items(file: Path) -> str:
+    """Makes the manifest one of the format that the task reads; returns its SHA-256."""
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    voices = {name: {"made": made, "licence": LICENCE} for name, made in manifest["voices"].items()}
+    written = {"format": "speechzoo-spoken-items", "version": 1, **manifest, "voices": voices}
+    file.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

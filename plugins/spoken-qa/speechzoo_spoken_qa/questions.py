@@ -1,54 +1,56 @@
-"""The questions of a data set, read strictly."""
+"""A question as the task asks it, wherever it was read."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
-from speechzoo import ItemError
-from speechzoo.jsonl import Row, read_jsonl, refuse_duplicates
+from speechzoo import AudioClip
 
-from speechzoo_spoken_qa.matching import exist_tokens, matches, normalised_tokens
+from speechzoo_spoken_qa.golds import LETTERS
+from speechzoo_spoken_qa.rules import Gold
+
+Kind = Literal["answers", "options", "yes_no", "instructions", "refusal", "verdict", "rating_5", "rating_10"]
+"""How replies are graded; see `speechzoo_spoken_qa.grading`."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question, its recording and the answers that are accepted."""
+    """One question.
+
+    Attributes:
+        id: unique within the task.
+        kind: how replies to it are graded.
+        text: as the text arms read it; None where the data do not tell it.
+        clip: as the speech arms hear it; None where the row has no audio.
+        gold: what a reply is held against.
+        after: what stands after it in all arms, as text: options that it does not name itself.
+        attributes: what the report breaks results down by.
+    """
 
     id: str
-    text: str
-    answers: tuple[str, ...]
-    audio: Path
-    voice: str
-    topic: str
+    kind: Kind
+    text: str | None
+    clip: AudioClip | None
+    gold: Gold
+    after: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def chance(self) -> float | None:
+        """The expected value of a reply drawn at random; None where nobody knows."""
+        if self.kind == "options":
+            return 1 / len(self.gold.options)
+        return {"answers": 0.0, "yes_no": 0.5}.get(self.kind)
 
 
-def read_questions(folder: Path) -> list[Question]:
-    """The questions of ``questions.jsonl`` in this folder, in the file's order.
+@dataclass(frozen=True)
+class Loaded:
+    """The questions of some data, and what a reader of the report must know of them."""
 
-    Raises:
-        SpeechzooError: the file is damaged, or an accepted answer is empty; the line is named.
-    """
-    rows = read_jsonl(folder / "questions.jsonl")
-    refuse_duplicates(rows, "id")
-    return [
-        Question(
-            id=row.text("id"),
-            text=row.text("question"),
-            answers=_answers(row),
-            audio=row.path("audio", folder),
-            voice=row.text("voice"),
-            topic=row.text("topic"),
-        )
-        for row in rows
-    ]
+    questions: tuple[Question, ...]
+    notes: tuple[str, ...] = ()
 
 
-def _answers(row: Row) -> tuple[str, ...]:
-    answers = row.values.get("answers")
-    if not isinstance(answers, list) or not answers or not all(isinstance(a, str) for a in answers):
-        raise row.error(f"'answers' must be a list of texts, not {answers!r}")
-    try:
-        for tokens in (exist_tokens, normalised_tokens):
-            matches("", answers, tokens)
-    except ItemError as error:
-        raise row.error(error.detail) from error
-    return tuple(answers)
+def listed(options: tuple[str, ...]) -> str:
+    """The options a line each, as they stand after a question: ``A. Paris``."""
+    return "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, options, strict=False))
