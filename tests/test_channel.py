@@ -52,6 +52,7 @@ def level_in_a_loop(signal: np.ndarray, rate: int) -> float:
 def test_speech_level_is_that_of_p56() -> None:
     """Otherwise pauses count as speech, and a ratio of 10 dB is another one in every data set."""
     signal = speech(2.5, 8_000).samples().astype(float)
+    signal -= signal.mean()
     signal /= np.abs(signal).max()
     assert decibels(speech_level(signal, 8_000) / level_in_a_loop(signal, 8_000)) == pytest.approx(
         0, abs=1e-9
@@ -74,6 +75,26 @@ def test_noise_is_as_loud_as_asked_for(clip: AudioClip, snr: float, noise: str) 
     clean = clip.samples().astype(float)
     added = through(clip, Channel(snr, noise), seed=0).samples() - clean
     measured = decibels(speech_level(clean, clip.header.rate) / math.sqrt(np.square(added).mean()))
+    assert measured == pytest.approx(snr, abs=0.1)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.05, -0.2])
+def test_a_constant_offset_is_no_speech(offset: float) -> None:
+    """Otherwise clips of a sound card with an offset get several dB more noise than all the others."""
+    clean = speech().samples().astype(float)
+    shifted = AudioClip.from_samples((clean + offset).astype(np.float32), RATE)
+    added = through(shifted, Channel(10), 0).samples().astype(float) - shifted.samples()
+    ratio = speech_level(clean, RATE) / math.sqrt(np.square(added).mean())
+    assert decibels(ratio) == pytest.approx(10, abs=0.1)
+    assert speech_level(np.full(RATE, offset), RATE) == 0.0
+
+
+@pytest.mark.parametrize("snr", [20, 40, 60])
+def test_a_quiet_clip_gets_its_noise(snr: float) -> None:
+    """Otherwise the mild end of a sweep over quiet recordings is clean speech under another name."""
+    clean = speech(level=0.0005).samples().astype(float)
+    added = through(speech(level=0.0005), Channel(snr), 0).samples().astype(float) - clean
+    measured = decibels(speech_level(clean, RATE) / math.sqrt(np.square(added).mean()))
     assert measured == pytest.approx(snr, abs=0.1)
 
 
@@ -201,6 +222,7 @@ def test_name_is_read_back() -> None:
         ({"codec": "fax"}, "codec=fax: there is telephone, gsm, opus"),
         ({"snr": "3", "noise": "brown"}, "noise=brown: there is white, pink"),
         ({"noise": "pink"}, "name an snr as well"),
+        ({"snr": "3", "noise": "none"}, "noise=none: there is white, pink; no noise is snr=none"),
         ({"echo": "1"}, "no 'echo'; it has snr, noise, reverb, codec"),
     ],
 )
