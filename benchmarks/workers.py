@@ -17,11 +17,22 @@ from pathlib import Path
 
 import click
 
-from speechzoo import Capability, Condition, ContinuationScore, ModelSpec, ScoreAnswer, ScoreAsk, Setup, raw
+from speechzoo import (
+    Capability,
+    Condition,
+    ContinuationScore,
+    ModelSpec,
+    ScoreAnswer,
+    ScoreAsk,
+    Setup,
+    __version__,
+    raw,
+)
 from speechzoo.asks import ask_digest, context_digest
 from speechzoo.loading import Component
 from speechzoo.run.executors import Answered, Executor
 from speechzoo.run.executors.local import Loading, LocalExecutor
+from speechzoo.run.executors.pool import State
 from speechzoo.run.plan import Work, pack
 from speechzoo.run.records import AnswerRecord, Key, answer_to_json
 from speechzoo.run.store import AppendFile
@@ -72,7 +83,7 @@ def measure(works: list[Work], workers: int, executor: str) -> tuple[float, floa
             # A first run of one batch each, which is not timed, has all of them loaded.
             warm = [[_work(-1 - number, 1.0)] for number in range(workers)]
             loaded = None
-            while loaded is None or not all(place.proven for place in running._pool.places):
+            while loaded is None or any(place.state is not State.IDLE for place in running._pool.places):
                 for _ in running.run(warm):
                     pass
                 loaded = time.perf_counter()
@@ -88,7 +99,11 @@ def measure(works: list[Work], workers: int, executor: str) -> tuple[float, floa
 def make(workers: int, executor: str) -> Executor:
     able = frozenset(Capability)
     model = Component(
-        "model", "sleeper", ModelSpec("sleeper", "workers:Sleeper", "", able), "speechzoo 0.1.0", {}
+        "model",
+        "sleeper",
+        ModelSpec("sleeper", "workers:Sleeper", "", able),
+        f"speechzoo {__version__}",
+        {},
     )
     loading = Loading(model, LoadOptions())
     if executor == "ray":

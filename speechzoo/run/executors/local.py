@@ -18,6 +18,8 @@ from speechzoo.run.executors.worker import Answers, Loading, WorkerLostError, an
 from speechzoo.run.plan import Work
 
 SECONDS_TO_END = 10.0
+LOST = (EOFError, OSError)
+"""What a pipe raises whose other end is gone, also one that was killed in the middle of what it sent."""
 
 __all__ = ["Loading", "LocalExecutor"]
 
@@ -95,7 +97,7 @@ class LocalWorker:
     def loaded(self) -> None:
         try:
             problem = self.pipe.recv()
-        except (EOFError, ConnectionError) as error:
+        except LOST as error:
             raise self._lost() from error
         if problem is not None:
             raise SetupError(problem)
@@ -103,13 +105,13 @@ class LocalWorker:
     def send(self, asks: Sequence[Ask]) -> None:
         try:
             self.pipe.send(asks)
-        except ConnectionError as error:
+        except LOST as error:
             raise self._lost() from error
 
     def answers(self) -> Answers:
         try:
             answers: Answers | SetupError = self.pipe.recv()
-        except (EOFError, ConnectionError) as error:
+        except LOST as error:
             raise self._lost() from error
         if isinstance(answers, SetupError):
             raise answers
@@ -134,7 +136,7 @@ class LocalWorker:
 
     def _lost(self) -> WorkerLostError:
         if self._process is not None:
-            self._process.join()
+            self._process.join(SECONDS_TO_END)
         return WorkerLostError(f"worker ended with code {self._process.exitcode if self._process else None}")
 
 
@@ -180,7 +182,7 @@ def _work(pipe: Connection, loading: Loading) -> None:
     if isinstance(model, str):
         pipe.send(model)
         return
-    with contextlib.suppress(EOFError, ConnectionError):  # the driver is gone: nobody waits any more
+    with contextlib.suppress(*LOST):  # the driver is gone: nobody waits any more
         pipe.send(None)
         while True:
             pipe.send(answers_of(model, pipe.recv()))

@@ -17,6 +17,8 @@ from speechzoo.run.plan import Work
 from speechzoo.run.records import Key
 
 DEATHS_ALLOWED = 3
+PATIENCE = 3600.0
+"""Seconds without any loaded worker; a model of 100 GB on a slow disk takes some 20 minutes to load."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,6 +44,10 @@ class Backlog:
     def take(self) -> list[Work]:
         return self._waiting.popleft()
 
+    def put_back(self, batch: list[Work]) -> None:
+        """A batch that no worker has begun; it is the next to be taken."""
+        self._waiting.appendleft(batch)
+
     def lost(self, batch: list[Work], hung: bool, why: str) -> Answered:
         """What is given up of a batch whose worker was lost; the rest goes back in front of the queue.
 
@@ -57,7 +63,7 @@ class Backlog:
             return [(work, Failure("timed_out", f"no answer within {self._time_limit:.0f} s"))]
         if self._deaths[work.key] >= DEATHS_ALLOWED:
             return [(work, Failure("worker_died", f"{DEATHS_ALLOWED} times ({why})"))]
-        self._waiting.appendleft(batch)
+        self.put_back(batch)
         return []
 
 
@@ -76,16 +82,14 @@ class Place(Generic[AnyWorker]):
         worker: the worker.
         state: what it is at.
         batch: what it was given and has not answered.
-        deadline: when it is taken for hung, in seconds of `time.monotonic`.
-        proven: it was loaded here at least once.
-        losses: how often in a row it was lost while it loaded.
+        deadline: when one that is busy is taken for hung, in seconds of `time.monotonic`.
+        losses: how often in a row it was lost while it loaded or waited, before it answered anything.
     """
 
     worker: AnyWorker
     state: State = State.STOPPED
     batch: list[Work] = field(default_factory=list)
     deadline: float = math.inf
-    proven: bool = False
     losses: int = 0
 
 
@@ -97,7 +101,7 @@ class Pool(Generic[AnyWorker]):
         workers: not started yet.
         wait: those of some workers that have something ready, after at most so many seconds.
         time_limit: seconds a batch may take.
-        patience: seconds to wait for a worker while none is loaded.
+        patience: seconds to wait for a worker while none is loaded, since the last one was.
     """
 
     def __init__(
@@ -106,7 +110,7 @@ class Pool(Generic[AnyWorker]):
         workers: Sequence[AnyWorker],
         wait: Callable[[Sequence[AnyWorker], float], Sequence[AnyWorker]],
         time_limit: float,
-        patience: float = math.inf,
+        patience: float = PATIENCE,
     ) -> None:
         self.places = [Place(worker) for worker in workers]
         self._name = name
@@ -114,19 +118,22 @@ class Pool(Generic[AnyWorker]):
         self._time_limit = time_limit
         self._patience = patience
         self._problem: SetupError | None = None
-        self._told = False
+        self._told: set[str] = set()
+        self._ever_loaded = False
+        self._last_loaded = math.inf
 
     def run(self, batches: Iterable[list[Work]]) -> Iterator[Answered]:
         """Answers every work once, in any order.
 
         Raises:
-            SetupError: a worker cannot be loaded at the start, none can be any more, or the machine lacks
+            SetupError: a worker cannot be loaded before any was, none can be any more, or the machine lacks
                 something the model needs. What was answered before has been handed back.
         """
         backlog = Backlog(batches, self._time_limit)
+        self._last_loaded = time.monotonic()
         done: Answered = []
         while True:
-            done += self._hand_out(backlog)
+            self._hand_out(backlog)
             # Handed back, and put on disk, while the workers are at their next batches.
             if done:
                 yield done
@@ -144,44 +151,52 @@ class Pool(Generic[AnyWorker]):
     def _at(self, *states: State) -> list[Place[AnyWorker]]:
         return [place for place in self.places if place.state in states]
 
-    def _hand_out(self, backlog: Backlog) -> Answered:
+    def _hand_out(self, backlog: Backlog) -> None:
         """A batch to every idle worker; as many more workers as there are batches left begin to load."""
-        done: Answered = []
         for place in self._at(State.IDLE):
             if backlog:
-                place.batch = backlog.take()
-                self._begin(place, State.BUSY, self._time_limit)
-                try:
-                    place.worker.send([work.ask for work in place.batch])
-                except WorkerLostError as lost:
-                    done += self._lost(place, backlog, hung=False, why=str(lost))
+                self._give(place, backlog)
         wanted = len(backlog) - len(self._at(State.LOADING))
         for place in self._at(State.STOPPED)[: max(0, wanted)]:
-            self._begin(place, State.LOADING, self._patience)
-            try:
-                place.worker.start()
-            except SetupError as error:
-                self._not_loaded(place, error)
-        return done
+            place.state = State.LOADING
+            place.worker.start()
 
-    def _begin(self, place: Place[AnyWorker], state: State, seconds: float) -> None:
-        place.state, place.deadline = state, time.monotonic() + seconds
+    def _give(self, place: Place[AnyWorker], backlog: Backlog) -> None:
+        batch = backlog.take()
+        try:
+            place.worker.send([work.ask for work in batch])
+        except WorkerLostError as lost:
+            # It died while it waited: whatever took it down, it was not this batch.
+            backlog.put_back(batch)
+            self._not_ready(place, lost)
+        else:
+            place.batch, place.state = batch, State.BUSY
+            place.deadline = time.monotonic() + self._time_limit
 
     def _collect(self, backlog: Backlog) -> Answered:
         """Waits until a worker has something ready or is overdue."""
         # Others work on while one waits for a machine to be loaded on.
-        loaded = self._at(State.IDLE, State.BUSY)
-        limited = self._at(State.BUSY) if loaded else self._at(State.LOADING)
+        any_loaded = bool(self._at(State.IDLE, State.BUSY))
         begun = self._at(State.LOADING, State.BUSY)
-        next_deadline = min((place.deadline for place in limited), default=math.inf)
-        seconds = max(0.0, next_deadline - time.monotonic())
-        ready = set(map(id, self._wait([place.worker for place in begun], seconds)))
+        deadlines = [place.deadline for place in self._at(State.BUSY)]
+        until = min(deadlines, default=math.inf if any_loaded else self._last_loaded + self._patience)
+        ready = set(
+            map(id, self._wait([place.worker for place in begun], max(0.0, until - time.monotonic())))
+        )
+        now = time.monotonic()
+        if any_loaded:
+            self._last_loaded = now
         done: Answered = []
         for place in begun:
             if id(place.worker) in ready:
                 done += self._received(place, backlog)
-            elif place in limited and time.monotonic() >= place.deadline:
-                done += self._overdue(place, backlog)
+            elif place.state is State.BUSY and now >= place.deadline:
+                done += self._lost(place, backlog, hung=True, why="timed out")
+        if not ready and now >= self._last_loaded + self._patience:
+            self._problem = SetupError(
+                f"{self._name}: no worker could be loaded for {self._patience:.0f} s. What is finished is "
+                "safe; the same command goes on with it"
+            )
         return done
 
     def _received(self, place: Place[AnyWorker], backlog: Backlog) -> Answered:
@@ -189,9 +204,9 @@ class Pool(Generic[AnyWorker]):
             try:
                 place.worker.loaded()
             except (SetupError, WorkerLostError) as error:
-                self._not_loaded(place, error)
+                self._not_ready(place, error)
             else:
-                place.state, place.proven, place.losses = State.IDLE, True, 0
+                place.state, self._ever_loaded = State.IDLE, True
             return []
         try:
             answers = place.worker.answers()
@@ -200,41 +215,34 @@ class Pool(Generic[AnyWorker]):
         except SetupError as error:
             self._problem = error
             return []
-        place.state = State.IDLE
+        place.state, place.losses = State.IDLE, 0
         return list(zip(place.batch, answers, strict=True))
-
-    def _overdue(self, place: Place[AnyWorker], backlog: Backlog) -> Answered:
-        if place.state is State.BUSY:
-            return self._lost(place, backlog, hung=True, why="timed out")
-        self._problem = SetupError(
-            f"{self._name}: no worker could be loaded for {self._patience:.0f} s. What is finished is safe; "
-            "the same command goes on when there are machines again"
-        )
-        return []
 
     def _lost(self, place: Place[AnyWorker], backlog: Backlog, hung: bool, why: str) -> Answered:
         self._stop(place)
         return backlog.lost(place.batch, hung, why)
 
-    def _not_loaded(self, place: Place[AnyWorker], error: Exception) -> None:
-        """At the start it is the end; later the others go on without it, as long as there are any.
+    def _not_ready(self, place: Place[AnyWorker], error: SetupError | WorkerLostError) -> None:
+        """What becomes of a worker that cannot be loaded, or was lost without having been given anything.
 
-        A worker that was lost while it loaded, once the system was loaded anywhere, is tried again.
+        Before any was loaded it is the end; later a lost one is tried again, and given up if it is lost
+        three times in a row. The others go on without one that was given up, as long as there are any.
         """
         self._stop(place)
-        place.losses += isinstance(error, WorkerLostError)
-        if 0 < place.losses < DEATHS_ALLOWED and any(one.proven for one in self.places):
+        lost = isinstance(error, WorkerLostError)
+        place.losses += lost
+        if lost and self._ever_loaded and place.losses < DEATHS_ALLOWED:
             return
         # What a worker itself tells may be a traceback.
-        between = ":\n" if isinstance(error, SetupError) else ": "
+        between = ": " if lost else ":\n"
         problem = f"{self._name} could not be loaded{between}{error}"
-        if not place.proven or len(self.places) == 1:
+        if not self._ever_loaded or len(self.places) == 1:
             self._problem = SetupError(problem)
             return
         self.places.remove(place)
-        if not self._told:
-            self._told = True
-            _LOG.warning("a worker was lost and the others go on without it: %s", problem)
+        if problem not in self._told:
+            self._told.add(problem)
+            _LOG.warning("a worker is given up and the others go on without it: %s", problem)
 
     def _stop(self, place: Place[AnyWorker]) -> None:
         place.worker.kill()

@@ -9,11 +9,13 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
+
+from packaging.requirements import Requirement
 
 from speechzoo import __version__
 from speechzoo.asks import Ask, MultiScoreAsk, ScoreAsk, with_clips
@@ -22,12 +24,11 @@ from speechzoo.dialogue import Part
 from speechzoo.errors import ItemError, SetupError
 from speechzoo.model import Model
 from speechzoo.run.executors import Answered
-from speechzoo.run.executors.pool import Pool, State
+from speechzoo.run.executors.pool import PATIENCE, Pool, State
 from speechzoo.run.executors.worker import Answers, Loading, WorkerLostError, answers_of, load_model
 from speechzoo.run.plan import Work
 
 SECONDS_TO_BE_TOLD = 60.0
-PATIENCE = 3600.0
 SECONDS_TO_KNOCK = 10.0
 OBJECT_STORE_BYTES = 512 * 1024**2
 
@@ -66,27 +67,19 @@ class RayExecutor:
         if device not in ("cpu", "cuda"):
             raise SetupError(f"on Ray --device is cpu or cuda, not {device}: Ray chooses the cards")
         gpus = (device == "cuda") * 1.0 if gpus_per_worker is None else gpus_per_worker
+        self._need = {"CPU": 1.0, **({"GPU": gpus} if gpus else {})}
         self._ray = _imported(address)
         self._was_there: bool = self._ray.is_initialized()
         if not self._was_there:
             _connect(self._ray, address, workers or 1)
-        self._need = {"CPU": 1.0, **({"GPU": gpus} if gpus else {})}
-        has = self._resources()
-        count = workers or (int(has.get("GPU", 0.0) // gpus) if gpus else len(self._nodes()))
-        if address is None and any(has.get(name, 0.0) < count * own for name, own in self._need.items()):
-            raise SetupError(f"{self._room(count)}; ask for fewer workers, or name a cluster with --address")
-        # With an autoscaler machines may come later: at least one worker waits for them.
-        count = max(1, count)
-        threads = max(1, int(has.get("CPU", 1.0)) // count)
-        actor = self._ray.remote(
-            num_cpus=1,
-            num_gpus=gpus,
-            max_restarts=0,
-            max_task_retries=0,
-            scheduling_strategy="SPREAD",
-            runtime_env={"env_vars": {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))}},
-        )(_Actor)
-        made = [RayWorker(self._ray, actor, loading) for _ in range(count)]
+        try:
+            count = self._count(workers, address)
+            actor = self._actor(count)
+        except BaseException:
+            self._leave()
+            raise
+        here, odd = _versions(_relied_on(loading)), set[str]()
+        made = [RayWorker(self._ray, actor, loading, here, odd) for _ in range(count)]
         self._told = False
         self._pool = Pool(loading.component.name, made, self._ready, time_limit, patience)
 
@@ -95,9 +88,35 @@ class RayExecutor:
 
     def close(self) -> None:
         """Ends the workers, and Ray with them where it was not there before."""
-        self._pool.close()
+        try:
+            self._pool.close()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
         if not self._was_there:
             self._ray.shutdown()
+
+    def _count(self, workers: int | None, address: str | None) -> int:
+        """How many workers there will be."""
+        has, gpus = self._resources(), self._need.get("GPU")
+        count = workers or (int(has.get("GPU", 0.0) // gpus) if gpus else len(self._nodes()))
+        if address is None and any(has.get(name, 0.0) < count * own for name, own in self._need.items()):
+            raise SetupError(f"{self._room(count)}; ask for fewer workers, or name a cluster with --address")
+        # With an autoscaler machines may come later: at least one worker waits for them.
+        return max(1, count)
+
+    def _actor(self, count: int) -> Any:
+        """What makes actors, of which there will be so many."""
+        threads = max(1, int(self._resources().get("CPU", 1.0)) // count)
+        return self._ray.remote(
+            num_cpus=1,
+            num_gpus=self._need.get("GPU", 0.0),
+            max_restarts=0,
+            max_task_retries=0,
+            scheduling_strategy="SPREAD",
+            runtime_env={"env_vars": {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))}},
+        )(_Actor)
 
     def _ready(self, workers: Sequence["RayWorker"], seconds: float) -> list["RayWorker"]:
         """Waits as `Pool` wants it, and tells once when no worker finds room for long."""
@@ -140,29 +159,43 @@ class RayWorker:
         ray: the package.
         actor: makes actors.
         loading: what they load.
+        here: versions of packages; workers that have others are told of, as they may round otherwise.
+        told: what was told of, shared by all workers.
     """
 
-    def __init__(self, ray: Any, actor: Any, loading: Loading) -> None:
+    def __init__(
+        self, ray: Any, actor: Any, loading: Loading, here: Mapping[str, str], told: set[str]
+    ) -> None:
         self._ray = ray
         self._make = actor
         self._loading = loading
+        self._here = here
+        self._told = told
         self._actor: Any = None
         self.pending: Any = None
 
     def start(self) -> None:
         self._actor = self._make.remote()
-        self.pending = self._actor.load.remote(self._loading)
+        self.pending = self._actor.load.remote(self._loading, sorted(self._here))
 
     def loaded(self) -> None:
-        problem = self._get()
+        problem, there = self._get(self.pending)
         if problem is not None:
             raise SetupError(problem)
+        odd = ", ".join(
+            f"{name} {there[name]} (here {own})" for name, own in self._here.items() if there[name] != own
+        )
+        if odd and odd not in self._told:
+            self._told.add(odd)
+            _LOG.warning("a node has %s: its answers may be rounded otherwise", odd)
 
     def send(self, asks: Sequence[Ask]) -> None:
+        # Ray takes work for an actor that is gone; its loss would then count against this batch.
+        self._get(self._actor.alive.remote(), SECONDS_TO_KNOCK)
         self.pending = self._actor.answer.remote([with_audio(ask) for ask in asks])
 
     def answers(self) -> Answers:
-        answers: Answers | SetupError = self._get()
+        answers: Answers | SetupError = self._get(self.pending)
         if isinstance(answers, SetupError):
             raise answers
         return answers
@@ -172,9 +205,9 @@ class RayWorker:
             self._ray.kill(self._actor, no_restart=True)
         self._actor = self.pending = None
 
-    def _get(self) -> Any:
+    def _get(self, pending: Any, seconds: float | None = None) -> Any:
         try:
-            return self._ray.get(self.pending)
+            return self._ray.get(pending, timeout=seconds)
         except self._ray.exceptions.RayError as error:
             # The first line says what happened, the others where Ray keeps its logs.
             raise WorkerLostError(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}") from error
@@ -183,15 +216,19 @@ class RayWorker:
 class _Actor:
     """Inside the cluster: loads, then answers. It is made before it loads, so that a failure can be told."""
 
-    def load(self, loading: Loading) -> str | None:
-        """Why it cannot be loaded, None if it is."""
-        if problem := _other_packages(loading):
-            return problem
-        model = load_model(loading)
-        if isinstance(model, str):
-            return model
-        self._model: Model = model
-        return None
+    def load(self, loading: Loading, names: Sequence[str]) -> tuple[str | None, dict[str, str]]:
+        """Why it cannot be loaded, None if it is; and the versions of these packages."""
+        problem = _other_packages(loading)
+        if problem is None:
+            model = load_model(loading)
+            if isinstance(model, str):
+                problem = model
+            else:
+                self._model: Model = model
+        return problem, _versions(names)
+
+    def alive(self) -> None:
+        """Answers if anybody is there."""
 
     def answer(self, asks: Sequence[Ask]) -> Answers | SetupError:
         return answers_of(self._model, asks)
@@ -231,6 +268,17 @@ def _other_packages(loading: Loading) -> str | None:
         if (there := _version(name)) != own
     ]
     return "; ".join(told) or None
+
+
+def _relied_on(loading: Loading) -> list[str]:
+    """The packages that those of a system need by themselves, and what computes."""
+    packages = {part.package.split()[0] for part in loading.component.whole()}
+    needed = {Requirement(line).name for name in packages for line in requires(name) or ()}
+    return sorted(needed | {"torch", "transformers"})
+
+
+def _versions(names: Iterable[str]) -> dict[str, str]:
+    return {name: _version(name) for name in names}
 
 
 def _version(name: str) -> str:

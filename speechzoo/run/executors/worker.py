@@ -34,11 +34,7 @@ class Worker(Protocol):
     """
 
     def start(self) -> None:
-        """Begins to load; also after `kill`.
-
-        Raises:
-            SetupError: it cannot even begin.
-        """
+        """Begins to load; also after `kill`."""
         ...
 
     def loaded(self) -> None:
@@ -54,7 +50,7 @@ class Worker(Protocol):
         """Gives a batch to a worker that has none.
 
         Raises:
-            WorkerLostError: there is no worker any more.
+            WorkerLostError: there is no worker any more; the batch was not begun.
         """
         ...
 
