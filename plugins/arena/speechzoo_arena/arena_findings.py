@@ -221,7 +221,7 @@ class TrendFinding(_Finding):
         percent: whether it is a share.
         system: whose.
         turns: the mean of each turn, from the first; null where no dialogue has it.
-        dialogues: that each mean is over.
+        dialogues: that each mean is over: those that all systems have the turn of.
     """
 
     quantity: str

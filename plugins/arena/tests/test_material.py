@@ -238,6 +238,13 @@ def test_a_blank_text_without_speech_is_no_reply(item: Item, text: str | None) -
     assert isinstance(read, str) and NO_REPLY in read
 
 
+def test_a_clip_in_which_nothing_is_said_is_no_reply(item: Item) -> None:
+    """Otherwise a model that is silent on a hard turn is judged, and one that fails there is not."""
+    silent = Exchange(tone(0.5, 300), "user", reply=tone(0.8, 500), reply_text="")
+    assert not silent.answered
+    assert Exchange(tone(0.5, 300), "user", reply=tone(0.8, 500)).answered, "nobody listened"
+
+
 def test_a_clip_that_the_recogniser_refuses_is_named(item: Item) -> None:
     """Otherwise a judge reads an empty reply where something was said."""
     answer = DialogueAnswer((ReplyAnswer(None, tone(2.5, 500)), ReplyAnswer("Hm.")))

@@ -51,10 +51,11 @@ _CLAUSE_END = re.compile(r"[,;:]|(?<!anything )\bbut\b|\b(?:and|so|because|since
 
 _IS = r"(?:\b(?:am|are|is|was|were|be|been|seems?|sounds?|appears?|looks?)(?:n['’]t)?|['’]s)"
 _START = (
-    r"(?:(?:the|your|my|our|its|their)\s+)?"
+    r"(?:the\s+(?:start|beginning|origin)\b(?!\s+of|\w)"
+    r"|(?:(?:the|your|my|our|its|their)\s+)?"
     r"(?:(?:same|exact|original|initial)\s+)*"
     r"(?:(?:start(?:ing)?|original|initial)\s+(?:point|position|location|place)"
-    r"|(?:(?:point|position|location|place|spot)\s+)?where\s+(?:you|we|i)\s+(?:started|began))\b"
+    r"|(?:(?:point|position|location|place|spot)\s+)?where\s+(?:you|we|i)\s+(?:started|began))\b)"
 )
 _COME = (
     rf"(?:{_IS}|['’](?:re|m)|\bback|\b(?:end(?:s|ed)?|wind|wound)\s+up"

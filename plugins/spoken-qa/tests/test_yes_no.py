@@ -67,6 +67,8 @@ def test_both_is_a_contradiction() -> None:
         ("navigate", "You are two steps from the starting point.", "no"),
         ("navigate", "You end up 5 steps to the left of where you started.", "no"),
         ("navigate", "You're right back where you started.", "yes"),
+        ("navigate", "You are not back at the start.", "no"),
+        ("navigate", "So you end up at the beginning.", "yes"),
         ("navigate", "This brings you back to the starting point.", "yes"),
         ("navigate", "You fail to return to the starting point.", "no"),
         ("navigate", "Therefore, you are at the same place where you started.", "yes"),
@@ -85,6 +87,7 @@ def test_a_claim_answers_the_question_it_was_asked(subset: str, reply: str, answ
     ("subset", "reply"),
     [
         ("navigate", "We are facing the starting point."),
+        ("navigate", "You are at the start of a long walk."),
         ("navigate", "You must take 2 more steps to return to the starting point."),
         ("navigate", "You would be back at the starting point with two more steps."),
         ("navigate", "If you turn around you are back at the starting point."),
