@@ -18,7 +18,7 @@ from speechzoo_synth.gate import Gate
 from speechzoo_synth.items import Fields
 from speechzoo_synth.orders import Assign
 from speechzoo_synth.sources import read_source
-from speechzoo_synth.synthesis import Settings, describe, synthesise, told_reasons
+from speechzoo_synth.synthesis import Settings, describe, plan, synthesise, told_reasons
 
 EXIT_FAILED_ITEMS = 1
 
@@ -91,6 +91,13 @@ def _channel(text: str) -> Channel:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of turns, noise and --limit."
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that speak, then listen, at the same time, each on its share of the CPUs.",
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1")
 @click.option("--online", is_flag=True, help="The source may be downloaded.")
 @registry_option
@@ -113,6 +120,7 @@ def command(
     licence: str,
     limit: int | None,
     seed: int,
+    jobs: int,
     device: str,
     online: bool,
     registries: tuple[Path, ...],
@@ -153,17 +161,23 @@ def command(
         for voice in voices:
             _required(catalogue, voice, "voice")
         read = read_source(source, fields, online)
-        about = describe(read, settings, catalogue, ears)
+        planned = plan(read.items, settings)
+        about = describe(read, planned, settings, catalogue, ears)
         folder = Folder(out)
         with folder.locked():
             manifest = folder.finished(about, click.echo)
             if manifest is not None and not _failed(manifest):
                 click.echo(f"{out} is finished, nothing was done: {_told(manifest)}")
                 return
-            gate = Gate(ears, wer, language, device)
+            gate = Gate(ears, wer, language, device, jobs)
             with progress_display() as progress:
-                manifest = synthesise(read.items, settings, catalogue, gate, folder, about, progress)
+                manifest = synthesise(planned, settings, catalogue, gate, folder, about, progress)
     _report(out, manifest, time.monotonic() - started)
+    click.echo(f"{ears.name} chose these clips: a model that hears with it is favoured, see the README")
+    click.echo(f"next: speechzoo eval --model cascade --task spoken-qa --data {out}")
+    if failed := _failed(manifest):
+        click.echo(f"{failed} items failed; the same command tries them again", err=True)
+        raise SystemExit(EXIT_FAILED_ITEMS)
 
 
 def _required(catalogue: Catalogue, name: str, sort: str) -> Component:
@@ -194,6 +208,8 @@ def _report(out: Path, manifest: dict[str, Any], seconds: float) -> None:
         f"word error rate: mean {counts['wer_mean']:.1%}, median {counts['wer_median']:.1%}, highest "
         f"{counts['wer_highest']:.0%}; {counts['understood_exactly']} understood exactly"
     )
+    if counts["first_take_wer_mean"] is not None:
+        click.echo(f"before any was made again: mean {counts['first_take_wer_mean']:.1%}")
     click.echo(f"made again: {counts['made_again']}; flagged unintelligible: {counts['unintelligible']}")
     if left_out := manifest["left_out"]:
         click.echo(f"left out: {told_reasons(left_out)}; see left_out in {out / 'manifest.json'}")
@@ -201,7 +217,8 @@ def _report(out: Path, manifest: dict[str, Any], seconds: float) -> None:
         click.echo(
             f"{counts['without_gold']} items have neither answers nor options: a judge has to rate replies"
         )
-    click.echo(f"next: speechzoo eval --model cascade --task spoken-qa --data {out}")
-    if failed := _failed(manifest):
-        click.echo(f"{failed} items failed; the same command tries them again", err=True)
-        raise SystemExit(EXIT_FAILED_ITEMS)
+    if counts["unheard_through_channel"]:
+        click.echo(
+            f"{counts['unheard_through_channel']} items could not be transcribed through their channel: "
+            "flagged, without channel_wer"
+        )

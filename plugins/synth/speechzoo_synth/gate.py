@@ -1,8 +1,8 @@
 """Texts spoken until a transcriber understands them: the gate that every clip passes or is flagged at."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from speechzoo import AudioClip, Failure, ItemError
@@ -56,12 +56,14 @@ class Recording:
         way: how it was said.
         heard: by the transcriber.
         wer: word error rate of what was heard, both texts as they are read aloud.
+        first_wer: of the first way, before anything was chosen; None if that could not be spoken or heard.
     """
 
     clip: AudioClip
     way: str
     heard: str
     wer: float
+    first_wer: float | None
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,24 @@ class Gate:
         limit: the highest word error rate that passes.
         language: of the texts.
         device: of voices and transcriber.
+        jobs: voices, and then transcribers, at work at the same time.
     """
 
     transcriber: Component
     limit: float
     language: str
     device: str
+    jobs: int = 1
+
+    def heard(self, clips: Sequence[AudioClip], progress: Progress) -> list[str | Failure]:
+        """What is heard in each clip, in order, in the language of the texts.
+
+        Raises:
+            SetupError: the transcriber cannot be loaded.
+            StoreError: what is heard cannot be kept.
+        """
+        told = [replace(clip, language=self.language) for clip in clips]
+        return hear(self.transcriber, told, self.device, progress, self.jobs)
 
     def wer(self, spoken: str, heard: str) -> float:
         """Of what was heard, after the same rules by which the text was made fit for reading."""
@@ -138,16 +152,18 @@ def _passes(made: Recording | Failure, gate: Gate) -> bool:
 def _better(before: Recording | Failure, made: Recording | Failure) -> Recording | Failure:
     if isinstance(before, Recording) and (isinstance(made, Failure) or made.wer >= before.wer):
         return before
+    if isinstance(before, Recording) and isinstance(made, Recording):
+        return replace(made, first_wer=before.first_wer)
     return made
 
 
 def _said(
     way: Way, texts: Sequence[str], gate: Gate, progress: Progress
 ) -> Mapping[str, Recording | Failure]:
-    spoken = speak(way.voice, map(way.text, texts), gate.device, progress)
+    spoken = speak(way.voice, map(way.text, texts), gate.device, progress, gate.jobs)
     made = {text: _clip(way, spoken[way.text(text)]) for text in texts}
     clips = [clip for clip in made.values() if isinstance(clip, AudioClip)]
-    heard = hear(gate.transcriber, clips, gate.device, progress)
+    heard = iter(gate.heard(clips, progress))
     return {text: _recording(way, text, clip, heard, gate) for text, clip in made.items()}
 
 
@@ -159,11 +175,12 @@ def _clip(way: Way, spoken: AudioClip | Failure) -> AudioClip | Failure:
 
 
 def _recording(
-    way: Way, text: str, clip: AudioClip | Failure, heard: Mapping[str, str | Failure], gate: Gate
+    way: Way, text: str, clip: AudioClip | Failure, heard: Iterator[str | Failure], gate: Gate
 ) -> Recording | Failure:
     if isinstance(clip, Failure):
         return clip
-    words = heard[clip.digest]
+    words = next(heard)
     if isinstance(words, Failure):
         return words
-    return Recording(clip, way.name, words, gate.wer(text, words))
+    wer = gate.wer(text, words)
+    return Recording(clip, way.name, words, wer, wer if way.name == AS_IT_IS else None)

@@ -1,5 +1,6 @@
 """Items of a text task, read strictly: a question, and accepted answers or options."""
 
+import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,6 +9,8 @@ from typing import Any
 from speechzoo.jsonl import Row, refuse_duplicates
 
 QUESTION = "question"
+# As prompts of lm-eval end.
+_ANSWER = re.compile(r"\s*\b(?:Answer|A):\s*$")
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,17 @@ class TextItem:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
     def with_options(self) -> str:
-        """The question with lettered options below it, unless it names the letters itself."""
+        """The question with lettered options below it, and an ``Answer:`` at its end below these.
+
+        A question that names the letters itself is left as it is.
+        """
         if self.options == tuple(string.ascii_uppercase[: len(self.options)]):
             return self.question
         listed = zip(string.ascii_uppercase, self.options, strict=False)
-        return "\n".join([self.question, *(f"{letter}. {option}" for letter, option in listed)])
+        answer = _ANSWER.search(self.question)
+        asked = self.question[: answer.start()] if answer else self.question
+        ending = [answer[0].strip()] if answer else []
+        return "\n".join([asked, *(f"{letter}. {option}" for letter, option in listed), *ending])
 
 
 def read_items(rows: Sequence[Row], fields: Fields) -> list[TextItem]:

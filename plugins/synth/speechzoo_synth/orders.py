@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
+from speechzoo import SpeechzooError
 from speechzoo.channel import Channel
 
 from speechzoo_synth.items import TextItem
@@ -49,12 +50,20 @@ def assigned(
 
     In turn, every combination gets equally many items, which ones is drawn by the seed: so that no voice
     has all questions of one sort. With ``each``, every item gets every combination.
+
+    Raises:
+        SpeechzooError: two clips would have one id.
     """
     combinations = list(product(voices, channels))
     if assign == "each":
+        names: set[str] = set()
         for item, (voice, channel) in product(items, combinations):
             told = [item.id, *([voice] if len(voices) > 1 else []), *([str(channel)] if str(channel) else [])]
-            yield "@".join(told), item, voice, channel
+            name = "@".join(told)
+            if name in names:
+                raise SpeechzooError(f"two clips would be called {name!r}: give the items ids without @")
+            names.add(name)
+            yield name, item, voice, channel
         return
     places = {item.id: place for place, item in enumerate(_shuffled(items, seed))}
     for item in items:

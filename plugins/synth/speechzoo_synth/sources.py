@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -82,8 +83,20 @@ def _hub(name: str, online: bool) -> tuple[list[Row], dict[str, str]]:
     )
     if not files:
         raise SpeechzooError(f"{HUB}{name}: no Parquet or JSON Lines file {pattern and f'fits {pattern}'}")
+    kinds = sorted({_kind(file.relative_to(folder)) for file in files})
+    if len(kinds) > 1 and not pattern:
+        raise SpeechzooError(
+            f"{HUB}{name} has several splits or configurations: {', '.join(kinds)}. "
+            f"Say which files: {HUB}{name}/{kinds[0]}*"
+        )
     rows = [row for file in files for row in _read_file(file)]
     return rows, {"hub": location, "commit": commit, **({"files": pattern} if pattern else {})}
+
+
+def _kind(file: Path) -> str:
+    """``data/test`` of ``data/test-00000-of-00002.parquet``: folder and name without the number of a part."""
+    stem = re.sub(r"[-_.]?\d+(?:-of-\d+)?(?:-[0-9a-f]{16})?$", "", file.stem)
+    return (file.parent / stem).as_posix()
 
 
 def _snapshot(location: str, commit: str, pattern: str, online: bool) -> Path:
@@ -142,8 +155,17 @@ def _documents(task: Any, name: str, question: str) -> Iterator[Row]:
 def _gold(task: Any, document: Mapping[str, Any], row: Row) -> dict[str, Any]:
     target = task.doc_to_target(document)
     if task.OUTPUT_TYPE != "multiple_choice":
+        if task.config.doc_to_choice is not None:
+            target = _chosen(target, task.doc_to_choice(document), row)
         return {"answers": list(target) if isinstance(target, list) else [str(target).strip()]}
     if isinstance(target, list):
         raise row.error("more than one option is right, which cannot be told apart by one reply")
     options = [option.strip() for option in task.doc_to_choice(document)]
     return {"options": options, "correct": target.strip() if isinstance(target, str) else target}
+
+
+def _chosen(place: object, choices: Sequence[str], row: Row) -> str:
+    """What lm-eval compares a reply with, where the target is the place of its text among choices."""
+    if not isinstance(place, int) or not -len(choices) <= place < len(choices):
+        raise row.error(f"its target must be a place among {len(choices)} choices, not {place!r}")
+    return choices[place]

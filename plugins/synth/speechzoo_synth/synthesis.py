@@ -11,7 +11,7 @@ from speechzoo import AudioClip, Failure, ItemError, SpeechzooError
 from speechzoo.catalogue import Catalogue
 from speechzoo.channel import Channel, through
 from speechzoo.loading import Component
-from speechzoo.run.listen import hear
+from speechzoo.run.describe import digest
 from speechzoo.run.progress import Progress
 from speechzoo.specs import JsonObject
 
@@ -23,6 +23,8 @@ from speechzoo_synth.reading import read_aloud, unspeakable
 from speechzoo_synth.sources import Source
 
 UNINTELLIGIBLE = "unintelligible"
+UNHEARD = "unheard through the channel"
+PACKAGES = ("speechzoo-synth", "speechzoo", "num2words")
 
 LeftOut = dict[str, str]
 """Id, reason and stage of what is not spoken: ``text`` for good, ``speech`` until another try."""
@@ -59,8 +61,42 @@ class Settings:
     fields: Fields
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is to be spoken, and what cannot be.
+
+    Attributes:
+        documents: that were drawn.
+        orders: one for each clip.
+        left_out: with the reasons.
+    """
+
+    documents: int
+    orders: Sequence[Order]
+    left_out: Sequence[LeftOut]
+
+
+def plan(items: Sequence[TextItem], settings: Settings) -> Plan:
+    """Which items are spoken, how they are read, by which voice and through which channel.
+
+    Raises:
+        SpeechzooError: two clips would have one id.
+    """
+    drawn = draw(items, settings.limit, settings.seed)
+    written = {item.id: item.with_options() if settings.read_options else item.question for item in drawn}
+    reasons = {name: unspeakable(text, settings.language, settings.longest) for name, text in written.items()}
+    speakable = [item for item in drawn if reasons[item.id] is None]
+    choices = assigned(speakable, settings.voices, settings.channels, settings.assign, settings.seed)
+    orders = [
+        Order(name, item, written[item.id], read_aloud(written[item.id], settings.language), voice, channel)
+        for name, item, voice, channel in choices
+    ]
+    left_out = [{"id": name, "reason": why, "stage": "text"} for name, why in reasons.items() if why]
+    return Plan(len(drawn), orders, left_out)
+
+
 def describe(
-    source: Source, settings: Settings, catalogue: Catalogue, transcriber: Component
+    source: Source, plan: Plan, settings: Settings, catalogue: Catalogue, transcriber: Component
 ) -> dict[str, Any]:
     """What a manifest says before anything is spoken; equal descriptions mean equal data sets."""
     own = asdict(settings)
@@ -69,14 +105,23 @@ def describe(
         "channels": [channel.values for channel in settings.channels],
         "fields": {**own["fields"], "attributes": list(settings.fields.attributes)},
         "transcriber": transcriber.identity(),
-        # The rules of reading are its code.
-        "package": f"speechzoo-synth {version('speechzoo-synth')}",
+        # The rules of reading, measuring and channels are their code.
+        "packages": {name: version(name) for name in PACKAGES},
     }
     licence = own.pop("licence")
     return {
-        "source": {**source.about, "items": len(source.items), "licence": licence},
+        "source": {
+            **source.about,
+            "items": len(source.items),
+            "licence": licence,
+            "spoken_sha256": digest([[order.id, order.spoken] for order in plan.orders]),
+        },
         "settings": own,
         "voices": {name: _about(catalogue.service(name)) for name in settings.voices},
+        "chosen_by": (
+            f"Of up to five ways of saying a text, {transcriber.name} chose the one that it understood best, "
+            "and flagged what it understood in none: a model that hears with it is favoured."
+        ),
     }
 
 
@@ -90,7 +135,7 @@ def _about(voice: Component) -> JsonObject:
 
 
 def synthesise(
-    items: Sequence[TextItem],
+    plan: Plan,
     settings: Settings,
     catalogue: Catalogue,
     gate: Gate,
@@ -108,16 +153,13 @@ def synthesise(
         SetupError: voice or transcriber cannot be loaded.
         StoreError: the folder or the cache cannot be written.
     """
-    drawn = draw(items, settings.limit, settings.seed)
-    orders, left_out = _plan(drawn, settings)
+    orders, left_out = plan.orders, list(plan.left_out)
     recordings = _recordings(orders, settings.voices, catalogue, gate, progress)
     audio = _audio(orders, recordings, settings.seed, folder, progress)
-    through_channel = [audio[order.id] for order in orders if order.channel.values]
-    clips = [clip for clip in through_channel if isinstance(clip, AudioClip)]
-    heard = hear(gate.transcriber, clips, gate.device, progress) if clips else {}
+    heard = _heard_through_channels(orders, audio, gate, progress)
     rows: list[JsonObject] = []
     for order in orders:
-        row = _row(order, recordings[order.voice, order.spoken], audio[order.id], heard, gate)
+        row = _row(order, recordings[order.voice, order.spoken], audio[order.id], heard.get(order.id), gate)
         if isinstance(row, Failure):
             told = {"reason": row.reason, "stage": "speech", "detail": row.detail}
             left_out.append({"id": order.id, **told})
@@ -125,7 +167,7 @@ def synthesise(
             rows.append(row)
     if not rows:
         raise SpeechzooError(f"nothing could be spoken: {told_reasons(left_out)}")
-    counts = {"documents": len(drawn), **_counts(rows, left_out, folder)}
+    counts = {"documents": plan.documents, **_counts(rows, left_out, folder), **_first_takes(recordings)}
     return folder.finish(rows, {**about, "counts": counts, "left_out": left_out})
 
 
@@ -133,18 +175,6 @@ def told_reasons(left_out: Sequence[LeftOut]) -> str:
     """How many were left out for what, the most frequent first."""
     reasons = Counter(one["reason"] for one in left_out).most_common()
     return ", ".join(f"{count} {reason}" for reason, count in reasons)
-
-
-def _plan(items: Sequence[TextItem], settings: Settings) -> tuple[list[Order], list[LeftOut]]:
-    written = {item.id: item.with_options() if settings.read_options else item.question for item in items}
-    reasons = {name: unspeakable(text, settings.language, settings.longest) for name, text in written.items()}
-    speakable = [item for item in items if reasons[item.id] is None]
-    choices = assigned(speakable, settings.voices, settings.channels, settings.assign, settings.seed)
-    orders = [
-        Order(name, item, written[item.id], read_aloud(written[item.id], settings.language), voice, channel)
-        for name, item, voice, channel in choices
-    ]
-    return orders, [{"id": name, "reason": why, "stage": "text"} for name, why in reasons.items() if why]
 
 
 Recordings = Mapping[tuple[str, str], Recording | Failure]
@@ -180,11 +210,23 @@ def _audio(
     return audio
 
 
+def _heard_through_channels(
+    orders: Sequence[Order], audio: Mapping[str, AudioClip | Failure], gate: Gate, progress: Progress
+) -> dict[str, str | Failure]:
+    """What is heard in the clips that went through a channel, by the orders' ids."""
+    clips = {
+        order.id: clip
+        for order in orders
+        if order.channel.values and isinstance(clip := audio[order.id], AudioClip)
+    }
+    return dict(zip(clips, gate.heard(list(clips.values()), progress), strict=True)) if clips else {}
+
+
 def _row(
     order: Order,
     made: Recording | Failure,
     clip: AudioClip | Failure,
-    heard: Mapping[str, str | Failure],
+    through_channel: str | Failure | None,
     gate: Gate,
 ) -> JsonObject | Failure:
     if isinstance(made, Failure):
@@ -200,15 +242,16 @@ def _row(
         "wer": round(made.wer, 4),
     }
     if order.channel.values:
-        words = heard[clip.digest]
-        if isinstance(words, Failure):
-            return words
-        row |= {"channel": str(order.channel), "channel_wer": round(gate.wer(order.spoken, words), 4)}
+        # What the channel made of a good clip is a finding; without a rate it is one nobody measured.
+        told = through_channel if isinstance(through_channel, str) else None
+        rate = None if told is None else round(gate.wer(order.spoken, told), 4)
+        row |= {"channel": str(order.channel), "channel_wer": rate}
     item = order.item
     gold: JsonObject = {"options": list(item.options), "correct": item.correct} if item.options else {}
     gold |= {"answers": list(item.answers)} if item.answers else {}
     remade = [f"made again {made.way}"] if made.way != AS_IT_IS else []
-    flags = [*remade, *([UNINTELLIGIBLE] if made.wer > gate.limit else [])]
+    unheard = [UNHEARD] if isinstance(through_channel, Failure) else []
+    flags = [*remade, *([UNINTELLIGIBLE] if made.wer > gate.limit else []), *unheard]
     language = {"language": gate.language} if gate.language != "en" else {}
     attributes = {"attributes": dict(item.attributes)} if item.attributes else {}
     return {**row, **gold, **language, **attributes, **({"flags": flags} if flags else {})}
@@ -220,8 +263,9 @@ def _counts(rows: Sequence[JsonObject], left_out: Sequence[LeftOut], folder: Fol
     flags = [flag for row in rows for flag in row.get("flags", [])]
     return {
         "items": len(rows),
-        "made_again": sum(flag != UNINTELLIGIBLE for flag in flags),
+        "made_again": sum(flag not in (UNINTELLIGIBLE, UNHEARD) for flag in flags),
         "unintelligible": flags.count(UNINTELLIGIBLE),
+        "unheard_through_channel": flags.count(UNHEARD),
         "without_gold": sum("answers" not in row and "options" not in row for row in rows),
         "left_out": len(left_out),
         "seconds": round(seconds, 1),
@@ -230,3 +274,10 @@ def _counts(rows: Sequence[JsonObject], left_out: Sequence[LeftOut], folder: Fol
         "wer_highest": max(rates),
         "understood_exactly": sum(rate == 0 for rate in rates),
     }
+
+
+def _first_takes(recordings: Recordings) -> JsonObject:
+    """How well texts were understood before anything was chosen by it."""
+    made = [one for one in recordings.values() if isinstance(one, Recording)]
+    rates = [one.first_wer for one in made if one.first_wer is not None]
+    return {"first_take_wer_mean": round(statistics.fmean(rates), 4) if rates else None}

@@ -76,6 +76,12 @@ def test_options_are_lettered_unless_the_question_has_them() -> None:
     )
 
 
+def test_options_stand_before_the_answer_of_a_prompt() -> None:
+    """Otherwise: a listener hears 'Answer: A, blue', which is one option given as the answer."""
+    prompt = {"question": "Question: Which?\nAnswer:", "options": ["red", "blue"], "correct": 0}
+    assert item(prompt).with_options() == "Question: Which?\nA. red\nB. blue\nAnswer:"
+
+
 def items(count: int) -> list[TextItem]:
     return [TextItem(str(number), f"Question {number}?") for number in range(count)]
 
@@ -103,6 +109,13 @@ def test_each_is_the_full_cross_under_ids_of_its_own() -> None:
         "0@b@snr=10,noise=white",
     ]
     assert len({name for name, *_ in drawn}) == 8
+
+
+def test_ids_that_would_be_one_are_refused() -> None:
+    """Otherwise: one of two clips is lost under the other's id."""
+    twins = [TextItem("q", "One?"), TextItem("q@snr=10,noise=white", "Two?")]
+    with pytest.raises(SpeechzooError, match="would be called 'q@snr=10,noise=white'"):
+        list(assigned(twins, ["a"], [Channel(), Channel(snr=10)], "each", seed=0))
 
 
 def test_a_smaller_draw_is_part_of_a_larger() -> None:

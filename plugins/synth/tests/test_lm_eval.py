@@ -37,7 +37,24 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "task: sky_open\noutput_type: generate_until\ndoc_to_target: '{{choices[gold]}}'"
         + COMMON.format(file=file, metric="exact_match")
     )
+    (folder / "picked.yaml").write_text(
+        "task: sky_picked\noutput_type: generate_until\ndoc_to_choice: choices\ndoc_to_target: gold"
+        + COMMON.format(file=file, metric="exact_match")
+    )
     return folder
+
+
+def test_a_target_among_choices_is_its_text(synth, made, tasks: Path) -> None:
+    """Otherwise: the place of the answer is its gold, and every right reply counts as wrong."""
+    synth(f"lm-eval:sky_picked@{tasks}")
+    assert [row["answers"] for row in made().rows.values()] == [["blue"], ["5"]]
+
+
+def test_options_of_a_prompt_stand_before_its_answer(synth, made, tasks: Path) -> None:
+    """Otherwise: what is heard last is an option, given as the answer."""
+    synth(f"lm-eval:sky_choice@{tasks}")
+    first, _ = made().rows.values()
+    assert first["spoken"] == "Question: What colour is the sky? A, red. B, blue. Answer"
 
 
 def test_a_choice_is_spoken_with_its_options(synth, made, tasks: Path) -> None:

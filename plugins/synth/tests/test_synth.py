@@ -120,6 +120,58 @@ def test_a_channel_comes_after_the_gate(synth, questions, made) -> None:
     assert out.manifest["counts"]["documents"] == len(PLAIN)
 
 
+def test_a_channel_that_nobody_understands_costs_no_row(synth, questions, made) -> None:
+    """Otherwise: the hardest clips of a noisy data set are missing, and noise looks harmless."""
+    synth(str(questions(PLAIN)), "--channel", "snr=0", PARROT_DEAF_TO_NOISE="1")
+    out = made()
+    assert len(out.rows) == len(PLAIN) and out.manifest["left_out"] == []
+    for row in out.rows.values():
+        assert (row["wer"], row["channel_wer"]) == (0.0, None)
+        assert row["flags"] == ["unheard through the channel"]
+    assert out.manifest["counts"]["unheard_through_channel"] == len(PLAIN)
+    assert out.manifest["counts"]["made_again"] == 0
+
+
+def test_other_languages_are_heard_as_such(synth, questions, made, tmp_path: Path) -> None:
+    """Otherwise: German clips are transcribed as English, made again and flagged."""
+    source = str(questions(["Im Jahr 1984?"]))
+    synth(source, "--language", "de", "--channel", "none", "--channel", "snr=20", "--assign", "each")
+    heard = (tmp_path / "heard.log").read_text().splitlines()
+    assert len(heard) == 2 and all(line.startswith("de ") for line in heard)
+    [row, _] = made().rows.values()
+    assert (row["language"], row["spoken"], row["wer"]) == ("de", "Im Jahr 1984?", 0.0)
+
+
+def test_the_manifest_tells_what_was_chosen_by_whom(synth, questions, made) -> None:
+    """Otherwise: nobody knows that a model with the same ears is favoured, nor by how much."""
+    done = synth(str(questions(["All good?", "This is mumbled?"])))
+    counts = made().manifest["counts"]
+    assert counts["wer_mean"] == 0.0 < counts["first_take_wer_mean"]
+    assert "parrot-ears chose the one" in made().manifest["chosen_by"]
+    assert "parrot-ears chose these clips" in done.stdout and "before any was made again" in done.stdout
+
+
+def test_other_rules_of_reading_make_another_data_set(
+    synth, questions, made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise: clips of old rules are called finished under new ones."""
+    source = str(questions(PLAIN))
+    synth(source)
+    assert set(made().manifest["settings"]["packages"]) == {"speechzoo-synth", "speechzoo", "num2words"}
+    monkeypatch.setattr("speechzoo_synth.synthesis.read_aloud", lambda text, language: f"well {text}")
+    assert "holds another data set (source differ)" in synth(source, code=2).stderr
+
+
+def test_several_jobs_make_the_same_folder(synth, questions, made, tmp_path: Path) -> None:
+    """Otherwise: a data set depends on how many processes made it."""
+    source = str(questions([f"Question number {number}?" for number in range(18)]))
+    synth(source, "--out", "one")
+    shutil.rmtree(tmp_path / "cache")
+    synth(source, "--out", "two", "--jobs", "2")
+    manifests = [(tmp_path / name / "manifest.json").read_bytes() for name in ("one", "two")]
+    assert manifests[0] == manifests[1] and len(made("two").rows) == 18
+
+
 def test_what_is_finished_is_left_alone(synth, questions, tmp_path: Path) -> None:
     """Otherwise: a second call costs the first one's hours, or changes a data set that is in use."""
     source = str(questions(PLAIN))
@@ -272,6 +324,20 @@ def test_a_snapshot_of_the_hub_is_read(synth, made, hub: Path) -> None:
     synth(f"hf:some/thing@{commit}/data/test-*")
     assert {row["question"] for row in made().rows.values()} == {"Of test-0?", "Of test-1?"}
     assert made().manifest["source"]["commit"] == commit
+
+
+def test_splits_of_the_hub_are_not_mixed(synth, made, hub: Path) -> None:
+    """Otherwise: a model is tested on what it was trained with, twice over."""
+    commit = "b" * 40
+    folder = hub / "datasets--some--thing" / "snapshots" / commit / "data"
+    folder.mkdir(parents=True)
+    for part in ("test-00000-of-00002", "test-00001-of-00002", "train-00000-of-00001"):
+        (folder / f"{part}.jsonl").write_text(json.dumps({"question": f"Of {part}?", "answers": "x"}) + "\n")
+    told = synth(f"hf:some/thing@{commit}", code=2).stderr
+    assert "several splits" in told and f"hf:some/thing@{commit}/data/test*" in told
+    (folder / "train-00000-of-00001.jsonl").unlink()
+    synth(f"hf:some/thing@{commit}", "--limit", "1")
+    assert made().manifest["source"]["items"] == 2
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -49,8 +49,11 @@ class Ears:
     def _hear(self, clip):
         if log := os.environ.get("PARROT_HEARD"):
             with Path(log).open("a") as file:
-                file.write(f"{clip.digest}\n")
-        values = np.round(clip.samples() * 256).astype(int)
+                file.write(f"{clip.language} {clip.digest}\n")
+        exact = clip.samples() * 256
+        values = np.round(exact).astype(int)
+        if os.environ.get("PARROT_DEAF_TO_NOISE") and not np.allclose(exact, values, atol=0.02):
+            return Failure("unclear", "the line is bad")
         text = "".join(chr(value) if 32 <= value < 127 else "" for value in values)
         return Failure("unclear", "the ears hurt") if "deafening" in text else text
 
