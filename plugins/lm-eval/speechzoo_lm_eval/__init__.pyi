@@ -1,4 +1,4 @@
-from .documents import Arm as Arm
+from .arms import Arm as Arm
 from .model import SpeechzooLM as SpeechzooLM
 from .paired import make_run as make_run
 from .registration import register as register

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lm_eval.api.instance import Instance
+from lm_eval.utils import hash_string
 from speechzoo import (
     AudioClip,
     Failure,
@@ -19,7 +20,7 @@ from speechzoo.asks import Answer, Ask
 from speechzoo_lm_eval.context import Context, dialogue
 from speechzoo_lm_eval.generation import Limits, cut
 
-DocumentKey = tuple[str | None, int | None]
+DocumentKey = tuple[str, int]
 """Task and number of a document."""
 
 Spoken = Mapping[str, AudioClip | Failure]
@@ -31,19 +32,26 @@ class Group:
 
     Attributes:
         document: whose they are.
+        prompt: its hash by lm-eval.
         context: what is read and heard; a failure says why it cannot be made.
         limits: of a reply.
         places: of the requests, in lm-eval's order.
     """
 
     document: DocumentKey
+    prompt: str
     context: Context | Failure
     limits: Limits | None = None
     places: list[int] = field(default_factory=list)
 
 
+def group_of(request: Instance, context: Context | Failure, limits: Limits | None = None) -> Group:
+    """A group for this request, and none yet in it."""
+    return Group(document_of(request), hash_string(str(request.args[0])), context, limits)
+
+
 def document_of(request: Instance) -> DocumentKey:
-    return request.task_name, request.doc_id
+    return str(request.task_name), int(request.doc_id)
 
 
 def score_ask(context: Context | Failure, continuations: Sequence[str], spoken: Spoken) -> ScoreAsk | Failure:
@@ -108,7 +116,14 @@ def limited(answer: Answer | Failure, limits: Limits | None) -> Answer | Failure
 
 @dataclass(frozen=True)
 class Exchange:
-    """One ask about a document and its answer; a failure in both places where it could not be asked."""
+    """One ask about a document and its answer; a failure in both places where it could not be asked.
 
+    Attributes:
+        prompt: its hash by lm-eval: in the samples of its results it says of which run they are.
+        ask: what the model was asked.
+        answer: what it answered.
+    """
+
+    prompt: str
     ask: Ask | Failure
     answer: Answer | Failure

@@ -51,8 +51,13 @@ def _several(_context: click.Context, _option: click.Parameter, text: str) -> tu
     "--voice", default="piper-joe", show_default=True, help="Speaks it; see 'speechzoo list services'."
 )
 @click.option("--language", default="en", show_default=True, help="Of the texts, ISO 639-1.")
-@click.option("--transcriber", default="whisper-tiny", show_default=True, help="Hears spoken replies.")
-@click.option("--rival", help="A cascade to hold a speech LLM against (row C of the report).")
+@click.option(
+    "--transcriber",
+    default="whisper-tiny",
+    show_default=True,
+    help="Hears spoken replies, and what is spoken where the model has no recogniser of its own.",
+)
+@click.option("--rival", help="A cascade to hold a speech LLM against, by its text replies (rows C and CT).")
 @click.option(
     "--metric", help="Of lm-eval, that losses are stated in. Default: the first that all tasks share."
 )
@@ -92,11 +97,11 @@ def command(lm_eval_options: tuple[str, ...], online: bool, **wanted: Any) -> No
       --include_path DIR       a folder of YAML tasks of your own
       --limit N                the first N documents of each task
       --num_fewshot N          examples before each question, as turns of the chat
-      --system_instruction TEXT, --gen_kwargs ..., --seed ..., --samples ...
+      --system_instruction TEXT, --gen_kwargs ..., --seed ..., --batch_size N
       'lm-eval run --help' has all of them.
 
-    What is decided here: --model_args, --output_path and --use_cache are refused. The chat template is on in
-    both modes, except with --spoken everything, unless --apply_chat_template asks for it.
+    Refused are --model_args, --output_path, --use_cache, --config, --samples and a named template. The chat
+    template is on in both modes, except with --spoken everything, unless --apply_chat_template asks for it.
     """
     if not online:
         os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")

@@ -12,7 +12,7 @@ import soundfile
 from speechzoo import AudioClip, Dialogue, Failure, ItemError, Message, SpeechzooError
 from speechzoo.dialogue import Role
 
-from speechzoo_lm_eval.settings import FIELD
+from speechzoo_lm_eval.settings import EVERYTHING, FIELD
 
 ENVELOPE = "speechzoo lm-eval"
 MARKER = "<audio>"
@@ -100,12 +100,12 @@ def mark(context: Context, spoken: str, document: Mapping[str, Any]) -> Context:
         ItemError: the text of ``field:NAME`` does not stand in the last user turn.
         SpeechzooError: documents have no such field, or the policy needs the turns of a chat.
     """
-    if spoken == "everything" or not context.turns:
+    if spoken == EVERYTHING or not context.turns:
         return _aloud(context, range(len(context.turns)))
     if not context.chat:
         raise SpeechzooError(
             f"spoken={spoken} has to know the turns of a prompt: run lm-eval with --apply_chat_template, "
-            "or say spoken=everything"
+            f"or say spoken={EVERYTHING}"
         )
     of_user = [place for place, turn in enumerate(context.turns) if turn.role == "user"]
     if spoken == "all_user":

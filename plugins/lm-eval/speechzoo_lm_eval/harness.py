@@ -18,61 +18,63 @@ from speechzoo_lm_eval.model import SpeechzooLM
 # What decides which documents are asked for, and how; what else there is decides how it is told.
 DECIDING = (
     "tasks",
+    "include_path",
     "num_fewshot",
     "limit",
-    "samples",
     "system_instruction",
-    "fewshot_as_multiturn",
     "gen_kwargs",
     "seed",
     "metadata",
 )
-OURS = {
+OF_CHAT = ("apply_chat_template", "fewshot_as_multiturn")
+REFUSED = {
+    "config": "what a file says would be in no description of the run; give the options themselves",
+    "samples": "lm-eval numbers such documents otherwise in its results than in what it asks; use --limit",
     "model_args": "they are options of speechzoo lm-eval itself: --set, --voice, --dtype, ...",
     "use_cache": "answers are kept in the run's folder, with the reasons of those that failed",
     "output_path": "lm-eval's files go into the run's folder: --out",
 }
 
 
-def parse(arguments: Sequence[str]) -> Namespace:
+def parse(arguments: Sequence[str], chat: bool) -> Namespace:
     """lm-eval's options, by its own parser, which ends the program where one is unknown.
 
+    Args:
+        arguments: of the command line.
+        chat: turns have to be told apart: the chat template is on, and shots are turns.
+
     Raises:
-        SpeechzooError: no task is named, or an option is one that is decided here.
+        SpeechzooError: no task is named, or an option is one that cannot be given here.
     """
     options: Namespace = HarnessCLI()._parser.parse_args(["run", *arguments])
-    for name, reason in OURS.items():
+    for name, reason in REFUSED.items():
         if getattr(options, name, None):
-            raise SpeechzooError(f"--{name} is not lm-eval's to say here: {reason}")
-    if not options.tasks and not options.config:
+            raise SpeechzooError(f"--{name} cannot be given here: {reason}")
+    template = getattr(options, "apply_chat_template", None)
+    if isinstance(template, str):
+        raise SpeechzooError(
+            f"--apply_chat_template {template}: a speechzoo model goes by the template of its own; leave the "
+            "name out"
+        )
+    if not options.tasks:
         raise SpeechzooError(
             "name lm-eval's tasks: --tasks arc_easy,hellaswag ('lm-eval ls tasks' lists them)"
         )
-    return options
-
-
-def chosen(options: Namespace) -> dict[str, Any]:
-    """The options that decide what is asked, for a run's description."""
-    given = {name: getattr(options, name, None) for name in DECIDING}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def with_chat(options: Namespace, needs_chat: bool) -> Namespace:
-    """The options with the chat template on, where turns have to be told apart, and shots as turns.
-
-    Raises:
-        SpeechzooError: shots are to be one turn with the question.
-    """
-    own = copy(options)
-    if needs_chat:
-        if getattr(own, "fewshot_as_multiturn", None) is False:
+    if chat:
+        if getattr(options, "fewshot_as_multiturn", None) is False:
             raise SpeechzooError(
                 "with --fewshot_as_multiturn false the shots are one turn with the question, and would be "
                 "spoken: leave it out, or say --spoken everything"
             )
-        own.apply_chat_template = True
-        own.fewshot_as_multiturn = True
-    return own
+        options.apply_chat_template = options.fewshot_as_multiturn = True
+    return options
+
+
+def chosen(options: Namespace, chat: bool) -> dict[str, Any]:
+    """The options that decide what is asked, where ``chat`` does not decide them."""
+    names = DECIDING if chat else (*DECIDING, *OF_CHAT)
+    given = {name: getattr(options, name, None) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def run(options: Namespace, lm: SpeechzooLM, folder: Path) -> dict[str, Any]:
@@ -88,7 +90,9 @@ def run(options: Namespace, lm: SpeechzooLM, folder: Path) -> dict[str, Any]:
     printed = io.StringIO()
     with redirect_stdout(printed), _explained():
         own.func(own)
-    (folder / "printed.txt").write_text(_warning(lm) + printed.getvalue(), encoding="utf-8")
+    doubts = lm.doubts()
+    warning = f"DO NOT QUOTE: {doubts}. The run's report leaves them out.\n\n" if doubts else ""
+    (folder / "printed.txt").write_text(warning + printed.getvalue(), encoding="utf-8")
     return read(folder)
 
 
@@ -107,17 +111,6 @@ def _explained() -> Iterator[None]:
         raise SpeechzooError(
             f"lm-eval: {error}. 'lm-eval ls tasks' lists its own; those of a folder need --include_path"
         ) from error
-
-
-def _warning(lm: SpeechzooLM) -> str:
-    failed = lm.failures()
-    if not failed:
-        return ""
-    reasons = ", ".join(f"{count} {reason}" for reason, count in failed.most_common())
-    return (
-        f"DO NOT QUOTE: {failed.total()} documents have no answer ({reasons}); these figures count them at "
-        "random. The run's report leaves them out.\n\n"
-    )
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from speechzoo_lm_eval.asking import (
     Exchange,
     Group,
     document_of,
+    group_of,
     limited,
     log_likelihoods,
     reply_ask,
@@ -34,7 +35,7 @@ from speechzoo_lm_eval.asking import (
 from speechzoo_lm_eval.context import Context, clip_of, mark, seal, texts_aloud, unseal, with_audio
 from speechzoo_lm_eval.generation import Limits, cut
 from speechzoo_lm_eval.settings import Settings
-from speechzoo_lm_eval.speaking import speak_texts
+from speechzoo_lm_eval.speaking import reader, speak_texts
 
 OF_ASKING = {"mode", "spoken", "voice", "language", "output", "transcriber", "failures"}
 """What can change without the model being loaded anew."""
@@ -43,6 +44,19 @@ Result = tuple[float, bool] | float | str
 IDENTITY = "speechzoo identity"
 NOT_GREEDY = False
 """What is said of every continuation: no speechzoo model tells whether greedy decoding would give it."""
+
+
+def required(catalogue: Catalogue, sort: str, name: str) -> Component:
+    """A service that is there, such as a ``voice``.
+
+    Raises:
+        SpeechzooError: nothing has that name, it is of another sort, or what it needs is missing.
+    """
+    component = catalogue.service(name)
+    if component.sort != sort:
+        raise SpeechzooError(f"{name} is a {component.sort}, it has to be a {sort}")
+    component.require()
+    return component
 
 
 class SpeechzooLM(LM):  # type: ignore[misc]
@@ -62,8 +76,8 @@ class SpeechzooLM(LM):  # type: ignore[misc]
         arguments: see `Settings`.
 
     Attributes:
-        documents: what was asked and answered, by task and document.
-        has_spoken: texts of prompts were spoken; those of audio tasks have recordings of their own.
+        documents: what was asked and answered in the last evaluation, by task and document.
+        has_spoken: in it texts of prompts were spoken; those of audio tasks have recordings of their own.
 
     Raises:
         SpeechzooError: an argument is none, or a name is unknown.
@@ -83,13 +97,14 @@ class SpeechzooLM(LM):  # type: ignore[misc]
         self.settings = Settings.read(arguments)
         self.documents: dict[DocumentKey, list[Exchange]] = {}
         self.has_spoken = False
+        self._called: set[str] = set()
         self._device = self.settings.device
         self._catalogue = catalogue or open_catalogue()
         self.answerer = answerer or self._new_answerer(record)
         names = self.settings
-        self.voice = self._service("voice", names.voice) if names.mode == "speech" else None
+        self.voice = required(self._catalogue, "voice", names.voice) if names.mode == "speech" else None
         self.transcriber = (
-            self._service("transcriber", names.transcriber) if names.output == "speech" else None
+            required(self._catalogue, "transcriber", names.transcriber) if names.output == "speech" else None
         )
 
     def under(self, **changes: Any) -> "SpeechzooLM":
@@ -114,8 +129,9 @@ class SpeechzooLM(LM):  # type: ignore[misc]
     def identity(self) -> str:
         """Digest of everything but the prompt that can change an answer."""
         parts = [part.identity() for part in (self.voice, self.transcriber) if part is not None]
+        read_by = [reader()] if self.voice is not None else []
         how = self.settings.model_dump(include={"mode", "spoken", "language", "output"})
-        return digest([self.answerer.identity, how, *parts])[:32]
+        return digest([self.answerer.identity, how, *parts, *read_by])[:32]
 
     @property
     def tokenizer_name(self) -> str:
@@ -142,12 +158,24 @@ class SpeechzooLM(LM):  # type: ignore[misc]
         return told if not failures else {**told, "speechzoo_documents_without_answer": dict(failures)}
 
     def failures(self) -> Counter[str]:
-        """Documents without an answer by the reason: in lm-eval's own table they count as anything."""
+        """Documents without an answer by the reason."""
         reasons = (
             next((own.answer.reason for own in exchanges if isinstance(own.answer, Failure)), None)
             for exchanges in self.documents.values()
         )
         return Counter(reason for reason in reasons if reason is not None)
+
+    def doubts(self) -> str:
+        """Why lm-eval's own figures are wrong; "" if nothing is known against them."""
+        failed = self.failures()
+        if not failed:
+            return ""
+        reasons = ", ".join(f"{count} {reason}" for reason, count in failed.most_common())
+        # NaN for every option: the largest is where the search begins.
+        return (
+            f"there are documents without an answer ({reasons}), and lm-eval counts each as if the model had "
+            "chosen the first option or said nothing"
+        )
 
     def set_cache_hook(self, cache_hook: CacheHook) -> None:
         """Takes lm-eval's cache of answers, which knows prompts alone, if it is this model's in this mode.
@@ -169,6 +197,7 @@ class SpeechzooLM(LM):  # type: ignore[misc]
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """See `LM`; all continuations of a document's prompt are one ask: one encoding, one prefill."""
         self._refuse_speech_out("loglikelihood")
+        self._begin("loglikelihood")
         groups = self._groups(requests)
         results: dict[int, Result] = {}
         with progress_display() as progress:
@@ -195,14 +224,15 @@ class SpeechzooLM(LM):  # type: ignore[misc]
             SpeechzooError: the model is to hear: there is no prompt that it could.
         """
         self._refuse_speech_out("loglikelihood_rolling")
+        self._begin("loglikelihood_rolling")
         if self.settings.mode == "speech":
             raise SpeechzooError(
                 "loglikelihood_rolling has no prompt that could be heard: both modes would score the same "
                 "text. Leave perplexity tasks out of mode=speech"
             )
-        groups = [
-            Group(document_of(one), Context((), chat=False), places=[i]) for i, one in enumerate(requests)
-        ]
+        groups = [group_of(one, Context((), chat=False)) for one in requests]
+        for place, group in enumerate(groups):
+            group.places.append(place)
         asks: list[Ask | Failure] = [ScoreAsk((), (str(one.args[0]),)) for one in requests]
         results: dict[int, Result] = {}
         with progress_display() as progress:
@@ -214,6 +244,7 @@ class SpeechzooLM(LM):  # type: ignore[misc]
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """See `LM`. Replies always go through the model's chat template; a plain prompt is one user turn."""
+        self._begin("generate_until")
         groups = self._groups(requests)
         results: dict[int, Result] = {}
         with progress_display() as progress:
@@ -231,12 +262,13 @@ class SpeechzooLM(LM):  # type: ignore[misc]
                 results |= self._heard(groups, replies, requests, progress)
         return self._all(requests, results, "")
 
-    def _service(self, sort: str, name: str) -> Component:
-        component = self._catalogue.service(name)
-        if component.sort != sort:
-            raise SpeechzooError(f"{name} is a {component.sort}, it has to be a {sort}")
-        component.require()
-        return component
+    def _begin(self, method: str) -> None:
+        """lm-eval calls a method once an evaluation: called again, it is another one."""
+        if method in self._called:
+            self._called.clear()
+            self.documents.clear()
+            self.has_spoken = False
+        self._called.add(method)
 
     def _new_answerer(self, record: Path | None) -> Answerer:
         own = self.settings
@@ -268,7 +300,7 @@ class SpeechzooLM(LM):  # type: ignore[misc]
                 limits = Limits.read(request.args[1], str(request.task_name))
             key = (document_of(request), request.args[0], limits)
             if key not in groups:
-                groups[key] = Group(document_of(request), self._context(request), limits)
+                groups[key] = group_of(request, self._context(request), limits)
             groups[key].places.append(place)
         return list(groups.values())
 
@@ -318,7 +350,8 @@ class SpeechzooLM(LM):  # type: ignore[misc]
             answers[place] = limited(found, groups[place].limits)
             yield place, answers[place]
         for place, group in enumerate(groups):
-            self.documents.setdefault(group.document, []).append(Exchange(asks[place], answers[place]))
+            exchange = Exchange(group.prompt, asks[place], answers[place])
+            self.documents.setdefault(group.document, []).append(exchange)
 
     def _heard(
         self,
@@ -329,11 +362,16 @@ class SpeechzooLM(LM):  # type: ignore[misc]
     ) -> dict[int, Result]:
         """What the transcriber hears in spoken replies; one it cannot hear is a document without answer."""
         assert self.transcriber is not None
-        clips = {place: reply.clip for place, reply in replies.items() if reply.clip is not None}
-        heard = hear(self.transcriber, clips.values(), self.settings.device, progress)
+        language = self.settings.language
+        clips = {
+            place: replace(reply.clip, language=language)
+            for place, reply in replies.items()
+            if reply.clip is not None
+        }
+        heard = hear(self.transcriber, list(clips.values()), self.settings.device, progress)
         results: dict[int, Result] = {}
-        for place, clip in clips.items():
-            group, text = groups[place], heard[clip.digest]
+        for place, text in zip(clips, heard, strict=True):
+            group = groups[place]
             if isinstance(text, Failure):
                 self._replace_answer(group.document, replies[place], text)
             else:

@@ -20,15 +20,17 @@ from speechzoo import (
 from speechzoo.asks import Answer, Ask
 from speechzoo.loading import Component
 from speechzoo.plugins import Plugins
-from speechzoo.run.describe import digest
 from speechzoo.run.evaluate import evaluate
 from speechzoo.run.executors import Answered
 from speechzoo.run.plan import Work
 from speechzoo.run.progress import Progress, Silent
 from speechzoo.run.records import Role
 from speechzoo.run.request import Request
+from speechzoo.run.results import read_results
 
-from speechzoo_lm_eval.documents import Arm, Documents, content_of
+from speechzoo_lm_eval.arms import Arm, content_of
+from speechzoo_lm_eval.asking import DocumentKey
+from speechzoo_lm_eval.documents import Documents
 
 PACKAGE = "speechzoo-lm-eval"
 
@@ -68,7 +70,7 @@ class GivenAnswers:
     def run(self, batches: Iterable[list[Work]]) -> Iterator[Answered]:
         for batch in batches:
             given = [work for work in batch if not work.key.variant]
-            yield [(work, self._of(work).exchanges[work.key.item].answer) for work in given]
+            yield [(work, self._of(work).exchanges[_document(work.key.item)].answer) for work in given]
             told = Failure("not_graded_by_lm_eval", "lm-eval has no grade for an answer without its prompt")
             yield [(work, told) for work in batch if work.key.variant == "prior"]
             probes = [work for work in batch if work.key.variant in ("silence", "swapped")]
@@ -83,6 +85,11 @@ class GivenAnswers:
         return self.arms[work.key.condition]
 
 
+def _document(item: str) -> DocumentKey:
+    task, _, number = item.rpartition("/")
+    return task, int(number)
+
+
 def make_run(
     arms: Sequence[Arm],
     out: Path,
@@ -90,6 +97,7 @@ def make_run(
     progress: Progress,
     metric: str | None = None,
     options: Mapping[str, Any] | None = None,
+    transcriber: Component | None = None,
 ) -> Path:
     """One run folder, as ``speechzoo eval`` makes them, of runs of lm-eval: ``speechzoo report`` reads it.
 
@@ -103,6 +111,8 @@ def make_run(
         progress: is told how far it is.
         metric: that losses are stated in; None takes the first that all tasks share.
         options: of lm-eval, for the run's description.
+        transcriber: listens to what was spoken as well, so that losses can be told by how hard a clip is to
+            understand; for models that do not say what they heard.
 
     Raises:
         SpeechzooError: the arms do not fit each other, or there is nothing to pair.
@@ -116,6 +126,7 @@ def make_run(
     request = Request(
         systems={role: own[0].lm.component for role, own in of_role.items()},
         task=_task(documents, options or {}),
+        transcriber=transcriber,
         conditions=documents.conditions,
         out=out,
         **vars(model.answerer.options.load_options()),
@@ -125,7 +136,24 @@ def make_run(
     def executor(system: Component, _: Request) -> GivenAnswers:
         return next(executors[role] for role, own in request.systems.items() if own is system)
 
-    return evaluate(request, plugins, progress, executor)
+    folder = evaluate(request, plugins, progress, executor)
+    if not _is_graded_by(documents, folder):
+        # The code of a task's metrics has changed, which no description of the run can tell.
+        (folder / "grades.jsonl").unlink()
+        evaluate(request, plugins, progress, executor)
+    return folder
+
+
+def _is_graded_by(documents: Documents, folder: Path) -> bool:
+    """Whether the folder's grades are what lm-eval says now."""
+    for key, result in read_results(folder).results.items():
+        if key.variant or isinstance(result.answer, Failure):
+            continue
+        now = documents.grades.get((key.item, key.condition, content_of(result.answer)))
+        there = result.outcome if isinstance(result.outcome, Grade) else None
+        if (now and now.values) != (there and there.values):
+            return False
+    return True
 
 
 def _refuse_unfit(of_role: Mapping[Role, Sequence[Arm]]) -> None:
@@ -136,6 +164,11 @@ def _refuse_unfit(of_role: Mapping[Role, Sequence[Arm]]) -> None:
             raise SpeechzooError(f"the runs of the {role} are of several models, dtypes or seeds")
         if len({arm.condition for arm in arms}) < len(arms):
             raise SpeechzooError(f"two runs of the {role} are of one condition")
+    asked = {arm.condition for arm in of_role["model"]} & {Condition.T2T, Condition.S2T}
+    if beyond := {arm.condition for arm in of_role.get("rival", ())} - asked:
+        raise SpeechzooError(
+            f"the rival answers in text, under conditions of the model's: not {', '.join(sorted(beyond))}"
+        )
     hows = {(a.lm.settings.spoken, a.lm.settings.voice, a.lm.settings.language) for a in _hearing(of_role)}
     if len(hows) > 1:
         raise SpeechzooError(f"not the same was spoken in all runs: {sorted(hows)}")
@@ -163,7 +196,6 @@ def _task(documents: Documents, options: Mapping[str, Any]) -> Component:
     how = {name: value for name, value in options.items() if name != "tasks"}
     if hearing is not None:
         how["spoken"] = hearing.lm.settings.spoken
-    own = documents.arms[0]
     return Component(
         kind="task",
         name=f"lm-eval/{','.join(documents.tasks)}",
@@ -174,7 +206,9 @@ def _task(documents: Documents, options: Mapping[str, Any]) -> Component:
             {
                 "documents": documents,
                 "metric": documents.metrics[0].name,
-                "versions": digest(dict(own.results.get("versions", {})))[:8],
+                "lm_eval": version("lm-eval"),
+                "data": documents.data,
+                "rules": documents.rules,
                 **{name: str(value) for name, value in how.items()},
             },
         ),

@@ -8,7 +8,9 @@ from speechzoo import Condition, SpeechzooError
 from speechzoo.run.signature import text_of
 
 BATCH_SIZE = 16
-POLICIES = ("last_user", "all_user", "everything")
+EVERYTHING = "everything"
+"""The policy that needs no turns to tell what is to be spoken."""
+POLICIES = ("last_user", "all_user", EVERYTHING)
 FIELD = "field:"
 
 
@@ -89,8 +91,3 @@ class Settings(BaseModel):
     @property
     def condition(self) -> Condition:
         return Condition(f"{self.mode[0]}2{self.output[0]}")
-
-    @property
-    def needs_chat(self) -> bool:
-        """Whether what is to be spoken can only be told by the turns of a chat."""
-        return self.spoken != "everything"

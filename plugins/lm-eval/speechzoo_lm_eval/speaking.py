@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from importlib.metadata import version
 
 from speechzoo import AudioClip, Failure
 from speechzoo.loading import Component
@@ -34,6 +35,11 @@ def speak_texts(
         text: replace(clip, language=language) if isinstance(clip, AudioClip) else clip
         for text, clip in spoken.items()
     }
+
+
+def reader() -> str:
+    """What turns texts into words to be said, and its version."""
+    return ", ".join(f"{name} {version(name)}" for name in ("speechzoo-synth", "num2words"))
 
 
 def _failure(text: str, reason: str) -> AudioClip | Failure:

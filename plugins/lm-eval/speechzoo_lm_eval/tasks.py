@@ -212,11 +212,15 @@ def _config(given: Mapping[str, Any], task: Task, rows: list[dict[str, Any]], sc
             "doc_to_target": "answer",
             "metric_list": [_mean_of(name, True) for name in metrics],
         }
+    lengths = sorted({row["max_tokens"] for row in rows})
+    if len(lengths) > 1:
+        told = " or ".join(map(str, lengths))
+        raise SpeechzooError(f"{given['task']}: a reply takes {told} tokens, lm-eval has one limit for all")
     return {
         **config,
         "output_type": "generate_until",
         "doc_to_target": "id",
-        "generation_kwargs": {"until": [], "max_gen_toks": rows[0]["max_tokens"], "do_sample": False},
+        "generation_kwargs": {"until": [], "max_gen_toks": lengths[0], "do_sample": False},
         "process_results": "its own",
         "metric_list": [
             *(_mean_of(metric.name, metric.higher_is_better) for metric in task.metrics),

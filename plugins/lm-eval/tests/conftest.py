@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from lm_eval import simple_evaluate
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 from speechzoo.plugins import discover
+from torch.utils import collect_env
 
 SITE = Path(__file__).parent / "site"
 CHOICES = ["blue", "green", "white", "black"]
@@ -80,6 +81,15 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[str, s
     path = os.pathsep.join(filter(None, [str(SITE), os.environ.get("PYTHONPATH", "")]))
     yield {**os.environ, "PYTHONPATH": path}
     discover.cache_clear()
+
+
+# lm-eval asks pip for every package with each evaluation, which takes a second or three.
+told_once = cache(collect_env.get_pretty_env_info)
+
+
+@pytest.fixture(autouse=True)
+def one_look_at_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect_env, "get_pretty_env_info", told_once)
 
 
 Evaluated = Callable[..., dict[str, Any]]

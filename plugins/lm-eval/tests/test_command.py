@@ -5,20 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from lm_eval.tasks import TaskManager
 from speechzoo import SpeechzooError
-from speechzoo.plugins import discover
-from speechzoo.run.progress import Silent
+from speechzoo.cli.load_options import load_options
 from speechzoo.run.records import Key
 from speechzoo.run.results import read_results
 
 import speechzoo_lm_eval.harness as harness
-from speechzoo_lm_eval import Arm, SpeechzooLM, make_run
 from speechzoo_lm_eval.command import command
-from speechzoo_lm_eval.metrics import read_scores
-
-ROW = {"doc_id": 0, "doc_hash": "h", "filter": "none", "arguments": [["a", "b"]] * 4, "target": "0"}
 
 
 @pytest.fixture
@@ -39,6 +35,8 @@ def lm_eval(task_folder, monkeypatch, tmp_path):
                 "toy",
                 "--voice",
                 "toy-voice",
+                "--transcriber",
+                "toy-ears",
                 "--out",
                 out,
                 "--include_path",
@@ -95,15 +93,19 @@ def test_options_of_lm_eval_are_lm_evals(lm_eval, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--tasks", "colours", "--use_cache", "x"], "--use_cache is not lm-eval's to say"),
+        (["--tasks", "colours", "--use_cache", "x"], "--use_cache cannot be given here"),
+        (["--tasks", "colours", "--config", "x.yaml"], "--config cannot be given here"),
+        (["--tasks", "colours", "--samples", '{"colours": [1, 0]}'], "--samples cannot be given here"),
+        (["--tasks", "colours", "--apply_chat_template", "x"], "template of its own"),
+        (["--tasks", "colours", "--rival", "toy", "--output", "speech"], "--rival answers in text"),
         (["--tasks", "colours", "--output_path", "x"], "--out"),
         (["--tasks", "colours", "--model_args", "a=b"], "--set"),
         ([], "name lm-eval's tasks"),
         (["--tasks", "colours", "--fewshot_as_multiturn", "false"], "--spoken everything"),
     ],
 )
-def test_what_is_decided_here_is_not_ignored(lm_eval, arguments, told):
-    """Otherwise an option of lm-eval would be silently overruled."""
+def test_what_cannot_be_given_is_refused(lm_eval, arguments, told):
+    """Otherwise an option would be silently overruled, or documents be compared with others."""
     with pytest.raises(SpeechzooError, match=told):
         lm_eval(*arguments)
 
@@ -122,12 +124,10 @@ def test_documents_that_cannot_be_spoken_are_counted(lm_eval, task_folder, tmp_p
     report = lm_eval("--tasks", "colours")
     assert stages(report) == {"T": (1.0, 4), "S": (1.0, 3)}
     assert read_results(tmp_path / "run").items["colours/1"].failures["s2t"][0] == "unspeakable_formula"
-    assert (
-        "lm-eval's own table is withheld: 1 documents have no answer (1 unspeakable_formula)"
-        in capsys.readouterr().out
-    )
+    told = capsys.readouterr().out
+    assert "table is withheld: there are documents without an answer (1 unspeakable_formula)" in told
     printed = tmp_path / "run" / "lm-eval" / "model-s2t" / "printed.txt"
-    assert printed.read_text().startswith("DO NOT QUOTE: 1 documents")
+    assert printed.read_text().startswith("DO NOT QUOTE: there are documents")
 
 
 def test_a_rival_stands_beside_the_model(lm_eval):
@@ -140,7 +140,7 @@ def test_a_rival_stands_beside_the_model(lm_eval):
 
 def test_spoken_replies_are_an_arm(lm_eval):
     """Otherwise what speaking costs could not be measured on lm-eval's tasks."""
-    report = lm_eval("--tasks", "open_colours", "--output", "text,speech", "--transcriber", "toy-ears")
+    report = lm_eval("--tasks", "open_colours", "--output", "text,speech")
     assert {name: value for name, (value, _) in stages(report).items()} == {
         "T": 1.0, "TS": 0.25, "S": 1.0, "SS": 0.25,
     }  # fmt: skip
@@ -163,7 +163,8 @@ def test_a_killed_run_is_taken_up_again(lm_eval, task_folder, toy, tmp_path):
         "T.__init__ = lambda self, *a, **o: own(self, *a, **{**o, 'include_defaults': False})\n"
         "from speechzoo_lm_eval.command import command; command()"
     )
-    common = ["--model", "toy", "--voice", "toy-voice", "--out", "run", "--include_path", str(task_folder)]
+    common = ["--model", "toy", "--voice", "toy-voice", "--out", "run", "--transcriber", "toy-ears",
+              "--include_path", str(task_folder)]  # fmt: skip
     killed = subprocess.run(
         [sys.executable, "-c", program, *common, *arguments, "--set", "exit_after=6"],
         env=toy, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
@@ -181,77 +182,6 @@ def test_a_killed_run_is_taken_up_again(lm_eval, task_folder, toy, tmp_path):
     assert whole["headline"] == report["headline"]
 
 
-@pytest.fixture
-def arms(choice, evaluated):
-    def make(rows_of_speech=None, **options):
-        text = SpeechzooLM(model="toy", failures="mark")
-        speech = text.under(mode="speech", voice="toy-voice")
-        changed = {"rows": rows_of_speech} if rows_of_speech else {}
-        return [
-            Arm(text, evaluated(text, choice(**options), apply_chat_template=True)),
-            Arm(speech, evaluated(speech, choice(**changed, **options), apply_chat_template=True)),
-        ]
-
-    return make
-
-
-def test_a_report_from_python(arms, tmp_path):
-    """Otherwise those who call lm-eval from Python would have no report."""
-    folder = make_run(arms(), tmp_path / "run", discover(), Silent())
-    assert len(read_results(folder).items) == 4
-
-
-def test_other_documents_are_not_paired(arms, tmp_path):
-    """Otherwise a question would be compared with another one of the same number."""
-    other = [{"question": f"{i}", "choices": ["a", "b"], "answer": 0} for i in range(4)]
-    with pytest.raises(SpeechzooError, match="document 0 is not the same"):
-        make_run(arms(other), tmp_path / "run", discover(), Silent())
-    one, _ = arms()
-    with pytest.raises(SpeechzooError, match="two runs of the model are of one condition"):
-        make_run([one, Arm(one.lm, one.results)], tmp_path / "run", discover(), Silent())
-
-
-def results_of(kind, rows, overall):
-    return {
-        "configs": {"t": {"output_type": kind}},
-        "samples": {"t": rows},
-        "results": {"t": overall},
-        "higher_is_better": {"t": {}},
-    }
-
-
-@pytest.mark.parametrize(
-    ("kind", "metric", "values", "overall", "told"),
-    [
-        ("multiple_choice", "acc", [1.0, 0.0], 0.5, None),
-        ("generate_until", "bleu", [("a", "b"), ("c", "d")], 12.0, "no document has a number"),
-        ("generate_until", "perplexity", [-1.0, -3.0], 7.4, "not the mean"),
-        ("loglikelihood", "acc", [0, 0], 0.0, "is_greedy"),
-        ("multiple_choice", "exact_match", [0, 0], 0.0, "is_greedy"),
-    ],
-)
-def test_only_numbers_of_documents_are_paired(kind, metric, values, overall, told):
-    """Otherwise corpus figures, or zeros that stand for "unknown", would be compared document by document."""
-    rows = [
-        {**ROW, "doc_id": i, "metrics": [metric], metric: value, "filtered_resps": [("-1.5", "False")]}
-        for i, value in enumerate(values)
-    ]
-    scores = read_scores(results_of(kind, rows, {f"{metric},none": overall}), "t")
-    assert (scores.paired == (metric,)) is (told is None)
-    assert told is None or told in scores.unpaired[metric]
-
-
-def test_metrics_behind_filters_are_told_apart():
-    """Otherwise strict and flexible matching would be taken for one metric."""
-    rows = [
-        {**ROW, "filter": name, "metrics": ["exact_match"], "exact_match": value, "filtered_resps": [""]}
-        for name, value in (("strict", 0.0), ("flexible", 1.0))
-    ]
-    overall = {"exact_match,strict": 0.0, "exact_match,flexible": 1.0}
-    scores = read_scores(results_of("generate_until", rows, overall), "t")
-    assert scores.documents[0].values == {"exact_match,strict": 0.0, "exact_match,flexible": 1.0}
-
-
 def test_results_of_several_runs_are_not_mixed(tmp_path):
     """Otherwise an older run's samples would be read with a newer one's figures."""
     (tmp_path / "toy").mkdir()
@@ -266,4 +196,51 @@ def test_help_teaches_both(capsys):
     command.main(["--help"], standalone_mode=False)
     told = capsys.readouterr().out
     assert "--spoken" in told and "--num_fewshot" in told and "lm-eval run --help" in told
-    assert Path(__file__).parents[1].joinpath("README.md").exists()
+    assert all(f"--{name}" in told for name in harness.REFUSED)
+
+
+def test_the_readmes_example_can_be_run():
+    """Otherwise the first command that a newcomer tries on the bridge would fail."""
+    folder = Path(__file__).parents[1] / "examples"
+    manager = TaskManager(include_path=[str(folder)], include_defaults=False)
+    [task] = manager.load(["school_questions"])["tasks"].values()
+    assert (len(task.eval_docs), task.doc_to_text(task.eval_docs[0])[-15:]) == (12, "Jupiter\nAnswer:")
+
+
+def test_the_readme_has_every_option():
+    """Otherwise an option of the bridge, or that one of lm-eval is refused, would be found by accident."""
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text()
+    own = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+    of_eval = {
+        option for parameter in load_options(click.Command("eval")).params for option in parameter.opts
+    }
+    missing = (own | {f"--{name}" for name in harness.REFUSED}) - of_eval
+    assert {option for option in missing if f"`{option}" not in readme} == set()
+
+
+def test_tasks_of_another_folder_are_another_run():
+    """Otherwise tasks of one name in two folders would be written over each other."""
+    folders = [harness.parse(["--tasks", "a", "--include_path", name], chat=True) for name in "xy"]
+    one, two = (harness.chosen(options, chat=True) for options in folders)
+    assert one != two
+
+
+def test_changed_data_is_graded_anew(lm_eval, task_folder, tmp_path):
+    """Otherwise a mended gold answer would change lm-eval's own table and not the report."""
+    assert stages(lm_eval("--tasks", "colours", "--mode", "text")) == {"T": (1.0, 4)}
+    before = read_results(tmp_path / "run").run.task
+    rows = [json.loads(line) for line in (task_folder / "rows.jsonl").read_text().splitlines()]
+    changed = [{**row, "answer": (row["answer"] + 1) % 4} for row in rows]
+    (task_folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in changed))
+    assert stages(lm_eval("--tasks", "colours", "--mode", "text")) == {"T": (0.0, 4)}
+    # What 'compare' and the signature go by.
+    assert read_results(tmp_path / "run").run.task.identity != before.identity
+
+
+def test_what_is_spoken_is_measured(lm_eval, tmp_path):
+    """Otherwise texts that a voice misread would count as the model's loss, and nobody could tell."""
+    lm_eval("--tasks", "colours")
+    run = read_results(tmp_path / "run")
+    # The toy's ears hear "blue" in all that is said.
+    assert run.run.transcriber["name"] == "toy-ears"
+    assert run.audio_wer == dict.fromkeys([f"colours/{i}" for i in range(4)], 1.0)

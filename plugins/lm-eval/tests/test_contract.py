@@ -13,13 +13,12 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator import simple_evaluate
 
 from speechzoo_lm_eval import SpeechzooLM, register
-from speechzoo_lm_eval.harness import DECIDING, OURS, parse
+from speechzoo_lm_eval.harness import DECIDING, OF_CHAT, REFUSED, parse
 
 
 def test_the_version_is_one_that_was_looked_at():
-    """Otherwise figures could change with a version nobody here has seen."""
-    assert version("lm-eval").startswith("0.4.")
-    assert tuple(map(int, version("lm-eval").split(".")[:3])) >= (0, 4, 13)
+    """Otherwise figures could change with a version nobody here has seen: look at it, then add it."""
+    assert version("lm-eval") in {"0.4.13"}
 
 
 def test_a_model_has_three_methods_to_write():
@@ -50,10 +49,14 @@ def test_lm_evals_cache_is_told_in_this_way(tmp_path):
 def test_the_command_lines_parser_has_the_options_meant():
     """Otherwise an option that decides what is asked would be missing from a run's description."""
     known = set(
-        vars(HarnessCLI()._parser.parse_args(["run", "--tasks", "a", "--fewshot_as_multiturn", "true"]))
+        vars(
+            HarnessCLI()._parser.parse_args(
+                ["run", "--fewshot_as_multiturn", "true", "--apply_chat_template"]
+            )
+        )
     )
-    assert {*DECIDING, *OURS, "model", "func", "config", "include_path"} <= known
-    assert parse(["--tasks", "a", "b,c", "-b", "4"]).tasks == ["a", "b", "c"]
+    assert {*DECIDING, *OF_CHAT, *REFUSED, "model", "func"} <= known
+    assert parse(["--tasks", "a", "b,c", "-b", "4"], chat=True).tasks == ["a", "b", "c"]
 
 
 def test_tasks_and_models_can_be_given_as_objects():
@@ -74,11 +77,23 @@ def test_results_are_shaped_as_the_report_reads_them(choice, evaluated):
     found = evaluated(SpeechzooLM(model="toy"), choice(), apply_chat_template=True)
     assert {"results", "configs", "versions", "samples", "higher_is_better"} <= set(found)
     [first, *_] = found["samples"]["colours"]
-    assert {"doc_id", "doc_hash", "filter", "metrics", "arguments", "target", "filtered_resps"} <= set(first)
+    assert {
+        "doc_id", "doc_hash", "prompt_hash", "target_hash", "filter", "metrics", "arguments", "target",
+        "filtered_resps",
+    } <= set(first)  # fmt: skip
     assert (first["metrics"], first["filter"], first["acc"]) == (["acc", "acc_norm"], "none", 1.0)
     assert found["results"]["colours"]["acc,none"] == 1.0
     assert found["higher_is_better"]["colours"] == {"acc": True, "acc_norm": True}
     assert found["configs"]["colours"]["output_type"] == "multiple_choice"
+
+
+def test_documents_without_an_answer_count_as_the_first_option(choice, evaluated):
+    """Otherwise the line above lm-eval's own table would say something wrong of it."""
+    rows = [{"question": "poison?", "choices": ["blue", "red"], "answer": gold} for gold in (0, 1, 1)]
+    lm = SpeechzooLM(model="toy", failures="mark", **{"set.fault": "overheated"})
+    found = evaluated(lm, choice(rows=rows), apply_chat_template=True)
+    assert [row["acc"] for row in found["samples"]["colours"]] == [1.0, 0.0, 0.0]
+    assert lm.doubts().startswith("there are documents without an answer (3 overheated)")
 
 
 @pytest.mark.parametrize("multiturn", [True, False])

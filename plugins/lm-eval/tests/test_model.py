@@ -10,7 +10,7 @@ import soundfile
 from lm_eval.api.instance import Instance
 from speechzoo import SpeechzooError
 
-from speechzoo_lm_eval import SpeechzooLM, register
+from speechzoo_lm_eval import SpeechzooLM, register, speaking
 
 SPEECH = {"mode": "speech", "voice": "toy-voice"}
 
@@ -60,21 +60,21 @@ def test_one_ask_holds_all_options_of_a_document(toy_lm, choice, evaluated, log)
 @pytest.mark.parametrize(
     ("spoken", "told"),
     [
-        ("last_user", "BE BRIEF|Q grass|green|<Q snow>"),
-        ("all_user", "BE BRIEF|<Q grass>|green|<Q snow>"),
-        ("everything", "<BE BRIEF>|<Q grass>|<green>|<Q snow>"),
-        ("field:thing", "BE BRIEF|Q grass|green|Q <snow>"),
+        ("last_user", "BE BRIEF.Q grass.green.<Q snow>"),
+        ("all_user", "BE BRIEF.<Q grass>.green.<Q snow>"),
+        ("everything", "<BE BRIEF>.<Q grass>.<green>.<Q snow>"),
+        ("field:thing", "BE BRIEF.Q grass.green.Q <snow>"),
     ],
 )
 def test_policies_speak_what_they_name(toy_lm, log, spoken, told):
     """Otherwise shots or instructions would be heard that should be read, and gaps be of something else."""
     lm = toy_lm(spoken=spoken, **SPEECH)
-    messages = [("system", "BE BRIEF|"), ("user", "Q grass|"), ("assistant", "green|"), ("user", "Q snow")]
+    messages = [("system", "BE BRIEF."), ("user", "Q grass."), ("assistant", "green."), ("user", "Q snow")]
     prompt = lm.apply_chat_template([{"role": role, "content": text} for role, text in messages])
     request = Instance("loglikelihood", {"thing": "snow"}, (prompt, "white"), 0, ("t", 0, 1))
     lm.loglikelihood([request])
-    # Marks that carry no sound are not read aloud.
-    assert seen(log)[0].replace("|", "") == told.replace("|", "")
+    # How a pause is written is the reader's matter.
+    assert seen(log)[0].replace(".", "") == told.replace(".", "")
 
 
 def test_a_field_that_is_not_in_the_prompt_is_no_silent_text(toy_lm):
@@ -148,6 +148,13 @@ def test_spoken_replies_are_transcribed(toy_lm, open_task, evaluated):
     found = evaluated(lm, open_task(), apply_chat_template=True)
     assert [row["resps"] for row in found["samples"]["open_colours"]] == [[["blue"]]] * 4
     assert found["results"]["open_colours"]["exact_match,none"] == 0.25
+
+
+def test_spoken_replies_are_heard_in_their_language(toy_lm, open_task, evaluated):
+    """Otherwise German replies would be transcribed as English and speaking be blamed for it."""
+    lm = toy_lm(output="speech", transcriber="toy-ears", language="de")
+    found = evaluated(lm, open_task(), apply_chat_template=True)
+    assert [row["resps"] for row in found["samples"]["open_colours"]] == [[["blau"]]] * 4
 
 
 def test_what_cannot_be_asked_is_refused(toy_lm, choice, open_task, evaluated):
@@ -242,6 +249,14 @@ def test_prompts_name_all_that_decides_an_answer(toy_lm):
     prompts = [toy_lm(**one).apply_chat_template([{"role": "user", "content": "Q"}]) for one in changes]
     assert len(set(prompts)) == len(prompts)
     assert all("Q" in json.dumps(json.loads(prompt)["turns"]) for prompt in prompts)
+
+
+def test_another_way_of_reading_aloud_is_another_prompt(toy_lm, monkeypatch):
+    """Otherwise lm-eval's cache would serve answers to what was heard before a reading rule was mended."""
+    before = [toy_lm().identity, toy_lm(**SPEECH).identity]
+    monkeypatch.setattr(speaking, "version", lambda name: "99")
+    assert toy_lm().identity == before[0]
+    assert toy_lm(**SPEECH).identity != before[1]
 
 
 def test_another_model_is_not_the_same_in_another_mode(toy_lm):

@@ -80,6 +80,7 @@ def test_replies_are_graded_by_the_task_itself(evaluated):
         ("chatter", "t2t", {"kind": "dialogue"}, "replies to several turns"),
         ("chatter", "t2t", {"kind": "contexts"}, "continuations of several prompts"),
         ("chatter", "t2t", {"kind": "clips"}, "spoken continuations"),
+        ("chatter", "t2t", {"kind": "lengths"}, "3 or 5 tokens"),
         ("mtalk-mini", "s2t", {"judge": "", "transcriber": "toy-ears"}, "several turns"),
         ("spoken-qa-mini", "s2s", EARS, "texts for answers"),
         ("spoken-qa-mini", "s2t", {**EARS, "instruction": "Be brief."}, "2 messages"),

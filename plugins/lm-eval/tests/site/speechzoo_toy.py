@@ -39,7 +39,7 @@ def speechzoo_services():
 
 @hookimpl
 def speechzoo_tasks():
-    kind = Parameter("dialogue", "what is asked", ("dialogue", "contexts", "clips"))
+    kind = Parameter("dialogue", "what is asked", ("dialogue", "contexts", "clips", "lengths"))
     return [
         TaskSpec("chatter", "speechzoo_toy_parts:Chatter", "what is no document", parameters={"kind": kind})
     ]

@@ -13,6 +13,7 @@ from speechzoo import (
     Item,
     Metric,
     ReplyAnswer,
+    ReplyAsk,
     ScoreAnswer,
     ScoreAsk,
     raw,
@@ -43,13 +44,13 @@ class ToyVoice:
 
 
 class ToyEars:
-    """Hears every reply as this; replies are tones."""
+    """Hears every clip as this one word; clips are tones."""
 
     def __init__(self, setup):
         pass
 
     def transcribe(self, clips):
-        return ["blue" for _ in clips]
+        return ["blau" if clip.language == "de" else "blue" for clip in clips]
 
     def close(self):
         pass
@@ -118,9 +119,11 @@ class Chatter:
         self._kind = kind
 
     def items(self):
-        return [Item("one", {})]
+        return [Item(name, {}) for name in ("one", "three")]
 
     def ask(self, item, condition):
+        if self._kind == "lengths":
+            return ReplyAsk(raw("count"), max_tokens=len(item.id))
         if self._kind == "dialogue":
             return DialogueAsk((user("hello"), user("and now?")))
         if self._kind == "clips":
