@@ -34,16 +34,16 @@ def read_items(folder: Path, flagged: Flagged = "leave_out") -> Loaded:
         SpeechzooError: the folder is another's, a file is missing or not the one of the manifest, or a row
             is malformed; the line is named.
     """
-    told = _verified(folder)
+    told, chosen_by = _verified(folder)
     rows = read_jsonl(folder / ITEMS)
     refuse_duplicates(rows, "id")
     kept = [row for row in rows if flagged == "keep" or UNINTELLIGIBLE not in _texts(row, "flags")]
     questions = tuple(_question(row, folder, told) for row in kept)
-    return Loaded(questions, tuple(_notes(rows, kept, questions)))
+    return Loaded(questions, (*_notes(rows, kept, questions), *chosen_by))
 
 
-def _verified(folder: Path) -> Set[str]:
-    """The files that the manifest tells the SHA-256 of, all of them checked."""
+def _verified(folder: Path) -> tuple[Set[str], tuple[str, ...]]:
+    """The files that the manifest tells the SHA-256 of, all of them checked; and how clips were chosen."""
     file = folder / "manifest.json"
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
@@ -62,7 +62,8 @@ def _verified(folder: Path) -> Set[str]:
     if ITEMS not in files:
         raise SpeechzooError(f"{file}: 'files' does not tell the SHA-256 of {ITEMS}")
     verify_files(folder, files)
-    return files.keys()
+    chosen_by = manifest.get("chosen_by")
+    return files.keys(), (chosen_by,) if isinstance(chosen_by, str) else ()
 
 
 def _question(row: Row, folder: Path, told: Set[str]) -> Question:

@@ -14,7 +14,7 @@ TREES = {"question": "What grows?", "options": ["stones", "trees"], "correct": 1
 
 
 def test_a_synthesised_folder_is_asked(tmp_path: Path, make: MakeTask) -> None:
-    """Otherwise speech made of one's own questions could not be measured with."""
+    """Otherwise speech made of one's own questions could not be measured with, or hides who chose it."""
     rows = [
         {**FRANCE, "spoken": "what is the capital", "channel": "phone", "attributes": {"topic": "maps"}},
         {**FRANCE, "voice": "amy"},
@@ -28,6 +28,8 @@ def test_a_synthesised_folder_is_asked(tmp_path: Path, make: MakeTask) -> None:
     assert task.ask(third, Condition.T2T).dialogue[0].text == "How many is 3?"
     assert [metric.name for metric in task.metrics] == ["normalised", "exist", "reply_wer"]
     assert task.notes == ()
+    chosen = make("spoken-qa", write_items(tmp_path / "chosen", rows, chosen_by="The ears chose."))
+    assert chosen.notes == ("The ears chose.",)
 
 
 def test_items_nobody_understood_are_left_out_and_counted(tmp_path: Path, make: MakeTask) -> None:

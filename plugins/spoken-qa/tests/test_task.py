@@ -21,7 +21,7 @@ from speechzoo import (
 )
 from speechzoo.audio import silence
 from speechzoo.judging import Judgement
-from speechzoo.loading import import_target
+from speechzoo.recipe import import_target
 from speechzoo.registry import read_registry, unpinned
 from speechzoo.run.validate import examine
 from speechzoo.task import is_judged
