@@ -1,0 +1,1 @@
+"""Found by its name alone."""
