@@ -1,0 +1,1 @@
+"""Kimi-Audio for speechzoo."""
