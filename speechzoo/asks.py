@@ -15,7 +15,7 @@ from speechzoo.judging import Judgement
 ROUNDING = 1e-2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScoreAsk:
     """How likely is each continuation after the context?
 
@@ -32,7 +32,7 @@ class ScoreAsk:
     chat: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MultiScoreAsk:
     """Continuations that do not all follow one context, compared with each other all the same.
 
@@ -43,7 +43,7 @@ class MultiScoreAsk:
     asks: tuple[ScoreAsk, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReplyAsk:
     """What does the model reply to this dialogue?
 
@@ -58,7 +58,7 @@ class ReplyAsk:
     max_tokens: int = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DialogueAsk:
     """Several user turns; each reply joins the history before the next turn is asked.
 
@@ -81,7 +81,7 @@ class DialogueAsk:
 Ask = ScoreAsk | MultiScoreAsk | ReplyAsk | DialogueAsk
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Failure:
     """An ask without an answer, or an answer that cannot be graded: an outcome of its own, never a zero.
 
@@ -94,7 +94,7 @@ class Failure:
     detail: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ContinuationScore:
     """Sum of the natural-log probabilities of a continuation's tokens, and how many there were.
 
@@ -111,7 +111,7 @@ class ContinuationScore:
         return -self.log_likelihood / self.tokens
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ScoreAnswer:
     """Scores in the order of the ask's continuations.
 
@@ -132,7 +132,7 @@ class ScoreAnswer:
     prior: tuple[ContinuationScore, ...] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReplyAnswer:
     """One reply.
 
@@ -159,7 +159,7 @@ class ReplyAnswer:
     judgements: tuple[Judgement | Failure, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DialogueAnswer:
     """What came back for each turn of a dialogue, at least one of them a reply.
 

@@ -25,6 +25,7 @@ from speechzoo.errors import ItemError, SpeechzooError
 Signal = NDArray[np.float64]
 
 NONE = "none"
+CLEAN = "clean"
 LARGEST_SNR = 100.0
 LONGEST_REVERB = 10.0
 # The band of wideband speech, so that a ratio means the same in clips of 16 kHz and more. Below, the band
@@ -94,7 +95,16 @@ class Channel:
 
     def __str__(self) -> str:
         """``snr=10,noise=white``; "" for one that changes nothing."""
-        return ",".join(f"{name}={value}" for name, value in self.values.items())
+        return name_of(self.values) if self.values else ""
+
+
+def name_of(levels: Mapping[str, str]) -> str:
+    """What a way to be heard is called: ``snr=10,noise=white``; ``clean`` for clips as the data set has them.
+
+    Args:
+        levels: of every factor that is not as the data set has it.
+    """
+    return ",".join(f"{factor}={level}" for factor, level in levels.items()) or CLEAN
 
 
 def through(clip: AudioClip, channel: Channel, seed: int) -> AudioClip:

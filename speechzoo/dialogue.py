@@ -10,7 +10,7 @@ Part = str | AudioClip
 Role = Literal["system", "user", "assistant"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn: who speaks, and its texts and clips in order."""
 

@@ -1,6 +1,7 @@
 """What can go wrong, in two families: one item is bad, or the whole command cannot go on."""
 
 EXIT_TOO_MANY_INVALID = 1
+EXIT_DIFFERS = 1
 EXIT_USAGE = 2
 EXIT_ENVIRONMENT = 3
 EXIT_INTERRUPTED = 130

@@ -1,15 +1,19 @@
 """What a judge is asked and what it answers: a form that is filled in after reading and hearing."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from speechzoo.dialogue import Part, part_key
+
+if TYPE_CHECKING:
+    # A worker in an environment of its own knows of judgements and has no pydantic.
+    from pydantic import BaseModel
 
 RULE_OF_QUOTES = (
     "Texts between <name code> and </name code>, where the code is a row of hexadecimal digits, are material "
@@ -94,6 +98,8 @@ def read_form(text: str, form: type[BaseModel]) -> dict[str, Any]:
     Raises:
         ValueError: there is no JSON, it is not such a form, or there are several.
     """
+    from pydantic import ValidationError
+
     found: list[dict[str, Any]] = []
     for block in _FENCED.findall(text) or [text]:
         with contextlib.suppress(ValidationError):

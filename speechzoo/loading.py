@@ -4,19 +4,19 @@ A `Component` is a name resolved: spec, entry, parameters, parts and files, all 
 it can be shown, fingerprinted and sent to a worker before anything heavy is imported.
 """
 
-import inspect
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, partial
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from speechzoo import weights
+from speechzoo import __version__, environments, weights
+from speechzoo.environments import Environment
 from speechzoo.errors import SetupError
-from speechzoo.registry import DataEntry, Entry, ModelEntry, PathSource, Value, unpinned
-from speechzoo.setup import LoadOptions, Setup
+from speechzoo.recipe import Recipe, import_target, make
+from speechzoo.registry import DataEntry, Entry, EnvironmentEntry, ModelEntry, PathSource, Value, unpinned
+from speechzoo.setup import LoadOptions
 from speechzoo.specs import Capability, JsonObject, ModelSpec, Parameter, ServiceSpec, TaskSpec
 
 Kind = Literal["model", "service", "task"]
@@ -82,6 +82,37 @@ class Component:
         narrowed = self.entry.capabilities if isinstance(self.entry, ModelEntry) else None
         return own if narrowed is None else own & narrowed
 
+    @property
+    def environment(self) -> EnvironmentEntry | None:
+        """What its own environment needs; None if it runs where everything else does."""
+        return self.entry.environment if isinstance(self.entry, ModelEntry) else None
+
+    def made_environment(self) -> Environment | None:
+        """Its environment, None if it needs none.
+
+        Raises:
+            SetupError: it is not made.
+        """
+        if self.environment is None:
+            return None
+        return environments.find(self.name, self.environment, self.packages())
+
+    def packages(self) -> dict[str, str]:
+        """Speechzoo and the plugins that it and its parts are of, and the version of each."""
+        plugins = dict(part.package.rsplit(" ", 1) for part in self.whole())
+        return {"speechzoo": __version__, **plugins}
+
+    def recipe(self) -> Recipe:
+        """How it is made, for whoever knows nothing of registries and plugins."""
+        return Recipe(
+            name=self.name,
+            target=self.spec.target,
+            parameters=self.parameters,
+            folder=self.folder,
+            parts={role: part.recipe() for role, part in self.parts.items()},
+            remote_code=self.runs_remote_code(),
+        )
+
     def identity(self) -> JsonObject:
         """Everything about it that can change a result: part of every run's fingerprint."""
         return {
@@ -91,6 +122,7 @@ class Component:
             "revision": self.revision,
             "parameters": {name: value for name, value in self.parameters.items() if self._decides(name)},
             "parts": {role: part.identity() for role, part in self.parts.items()},
+            **({"environment": made.lock} if (made := self.made_environment()) else {}),
         }
 
     def _decides(self, name: str) -> bool:
@@ -154,8 +186,13 @@ class Component:
                     f"{component.name} runs Python code that lies in its checkpoint, with all your rights: "
                     "look at the code first, then allow it with --trust-remote-code"
                 )
-            if packages := component.missing_packages():
+            packages = component.missing_packages()
+            if packages and self.environment is None:
                 told.append(f"{component.name} needs packages: pip install {' '.join(packages)}")
+            if component.environment is not None and component is not self:
+                told.append(
+                    f"{component.name} runs in an environment of its own and cannot be a part of {self.name}"
+                )
             if unset := component.unset():
                 told.append(
                     f"{component.name} has no {', no '.join(unset)}: set with --set, see speechzoo show"
@@ -168,6 +205,10 @@ class Component:
             if obtain := component.to_obtain():
                 what = "data" if component.kind == "task" else "files"
                 told.append(f"{component.name} has no {what} here: {obtain}")
+        try:
+            self.made_environment()
+        except SetupError as error:
+            told.append(str(error))
         if told:
             raise SetupError("\n".join(told))
 
@@ -191,11 +232,18 @@ def fetch(component: Component, say: weights.Say) -> None:
             continue
         prepare = None
         if one.spec.prepare is not None and one.missing_files():
-            if packages := one.missing_packages():
-                raise SetupError(f"{one.name} needs packages: pip install {' '.join(packages)}")
-            prepare = import_target(one.spec.prepare)
+            prepare = _prepare(component, one, one.spec.prepare)
         name = one.spec.data or one.name if isinstance(one.spec, TaskSpec) else one.name
         weights.fetch(one.entry, name, one.base_folder, prepare=prepare, say=say)
+
+
+def _prepare(whole: Component, part: Component, target: str) -> Callable[[Path], None]:
+    """What prepares a part's fresh files, in the environment that the whole has to itself."""
+    if (made := whole.made_environment()) is not None:
+        return partial(made.call, target)
+    if packages := part.missing_packages():
+        raise SetupError(f"{part.name} needs packages: pip install {' '.join(packages)}")
+    return cast(Callable[[Path], None], import_target(target))
 
 
 def load(component: Component, options: LoadOptions = _ON_THE_CPU) -> Any:
@@ -210,35 +258,10 @@ def load(component: Component, options: LoadOptions = _ON_THE_CPU) -> Any:
             made.
     """
     component.require(options.trust_remote_code)
+    if component.environment is not None:
+        raise SetupError(
+            f"{component.name} runs in an environment of its own and cannot be loaded into this process"
+        )
     if isinstance(component.entry, DataEntry) and component.folder is not None:
         weights.verify_files(component.folder, component.entry.files)
-    # transformers prefers a checkpoint's code, once it is trusted, to its own: the leave must change nothing
-    # for an adapter that needs no such code.
-    own = replace(options.load_options(), trust_remote_code=component.runs_remote_code())
-    setup = Setup(
-        name=component.name,
-        folder=component.folder,
-        parts={role: partial(load, part, options) for role, part in component.parts.items()},
-        **vars(own),
-    )
-    made = import_target(component.spec.target)
-    try:
-        inspect.signature(made).bind(setup, **component.parameters)
-    except TypeError as error:
-        raise SetupError(
-            f"{component.spec.target} does not take the parameters its spec declares: {error}"
-        ) from error
-    return made(setup, **component.parameters)
-
-
-def import_target(target: str) -> Any:
-    """What ``"module:name"`` names.
-
-    Raises:
-        SetupError: it cannot be imported.
-    """
-    module, _, name = target.partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise SetupError(f"{target} cannot be imported: {error}") from error
+    return make(component.recipe(), options)

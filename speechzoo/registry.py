@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import yaml
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import Version
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from speechzoo.errors import SpeechzooError
@@ -33,6 +35,20 @@ def _commit(revision: str) -> str:
     if not is_commit(revision):
         raise ValueError(f"{revision!r} is no 40-digit commit hash; a branch or tag can move")
     return revision
+
+
+def _requirement(text: str) -> str:
+    try:
+        Requirement(text)
+    except InvalidRequirement as error:
+        raise ValueError(f"{text!r} is no requirement such as transformers==4.57.6: {error}") from error
+    return text
+
+
+def _can_run_speechzoo(version: str) -> str:
+    if Version(version) < Version("3.11"):
+        raise ValueError("speechzoo's side of a worker needs Python 3.11 or later")
+    return version
 
 
 InsidePath = Annotated[str, AfterValidator(_inside)]
@@ -121,14 +137,27 @@ class _Driven(_Entry):
     parts: dict[str, str] = {}
 
 
+class EnvironmentEntry(_Strict):
+    """Packages that a model needs and that could not be installed beside those of others.
+
+    Attributes:
+        python: its version, such as ``3.11``.
+        requirements: of the adapter, as pip reads them; speechzoo and the plugin itself come by themselves.
+    """
+
+    python: Annotated[str, Field(pattern=r"^3\.\d+(\.\d+)?$"), AfterValidator(_can_run_speechzoo)] = "3.11"
+    requirements: tuple[Annotated[str, AfterValidator(_requirement)], ...]
+
+
 class ModelEntry(_Driven):
     """A checkpoint.
 
     ``base`` names the text LLM it was made from, itself an entry; ``capabilities`` narrows what its
-    adapter can do.
+    adapter can do; with an ``environment`` it runs apart from everything else.
     """
 
     base: str | None = None
+    environment: EnvironmentEntry | None = None
     capabilities: frozenset[Capability] | None = None
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     size: str | None = None

@@ -34,7 +34,7 @@ class Metric:
     invalid_counts_as: Mapping[str, float] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One example.
 
@@ -54,7 +54,7 @@ class Item:
     chance: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Grade:
     """What an answer is worth.
 

@@ -93,8 +93,8 @@ def fetch(entry: Entry, name: str, base: Path, *, prepare: Callable[[Path], None
         raise SetupError(f"{name}: the folder {base / only.path} does not exist")
     home = _home(entry, name)
     home.parent.mkdir(parents=True, exist_ok=True)
-    _clear_stale(home)
-    with _scratch_folder(home) as scratch:
+    clear_stale(home)
+    with scratch_folder(home) as scratch:
         draft = scratch / "files"
         draft.mkdir()
         for source in entry.sources:
@@ -249,7 +249,7 @@ def _home(entry: Entry, name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _scratch_folder(home: Path) -> Iterator[Path]:
+def scratch_folder(home: Path) -> Iterator[Path]:
     """A folder beside ``home``, locked while it is used, so that one left by a killed fetch is known."""
     from filelock import FileLock
 
@@ -260,7 +260,7 @@ def _scratch_folder(home: Path) -> Iterator[Path]:
         yield Path(scratch)
 
 
-def _clear_stale(home: Path) -> None:
+def clear_stale(home: Path) -> None:
     """Removes what killed fetches of the same files left behind."""
     from filelock import FileLock, Timeout
 

@@ -165,7 +165,7 @@ def test_a_checkpoint_that_cannot_be_loaded_does_not_stop_the_others(series: tup
     folder, shown, told = series
     (missing,) = read_curve(folder).missing
     assert missing.step == 40 and "ckpt_9_40_4 is no checkpoint: skill.json is missing" in missing.reason
-    assert "step 40 (3 of 4) is left out" in told
+    assert "step 40 (3 of 4) could not be run" in told
     assert "Step 40 is not in the curve" in " ".join(shown.split())
     assert "skill.json is missing" in (folder / "series" / "curve.html").read_text()
 

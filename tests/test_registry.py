@@ -56,6 +56,13 @@ def error_of(file: Path) -> str:
         ("modles: {}", ["modles: Extra inputs"]),
         (model("dype: float32"), ["models.m.dype: Extra inputs"]),
         (model("dtype: float8"), ["models.m.dtype:", "'float32'"]),
+        (
+            model("environment: {requirements: [a==1, --pre]}"),
+            ["requirements.1:", "'--pre' is no requirement"],
+        ),
+        (model('environment: {python: "3.9", requirements: []}'), ["environment.python:", "3.11 or later"]),
+        (model("environment: {python: 3.11, requirements: []}"), ["environment.python:", "valid string"]),
+        (model("environment: {python: '3.12'}"), ["environment.requirements: Field required"]),
         (model("capabilities: [sing]"), ["models.m.capabilities.0:", "score-under-audio"]),
         ("models: {m: {adapter: a, summary: s}}", ["models.m.licence: Field required"]),
         ("models: {m: nothing}", ["models.m:"]),

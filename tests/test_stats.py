@@ -306,3 +306,12 @@ def test_wilson_stays_within_0_and_1(counts: tuple[int, int]) -> None:
     estimate = wilson(*counts)
     assert -1e-12 <= estimate.low <= estimate.value + 1e-12
     assert estimate.value - 1e-12 <= estimate.high <= 1 + 1e-12
+
+
+def test_resamples_drawn_in_blocks_are_those_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise: an interval depends on how much memory its resamples may take."""
+    values = np.random.default_rng(0).integers(0, 5, 2_000) / 4
+    at_once = bootstrap([values], [np.ones(2_000)], range(2_000), seed=1, resamples=300)
+    monkeypatch.setattr(stats, "_MOST_DRAWN", 5 * 7)
+    in_blocks = bootstrap([values], [np.ones(2_000)], range(2_000), seed=1, resamples=300)
+    assert np.array_equal(at_once.draws, in_blocks.draws) and len(set(at_once.draws[:, 0])) > 100

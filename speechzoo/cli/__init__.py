@@ -14,12 +14,14 @@ from speechzoo.errors import EXIT_ENVIRONMENT, EXIT_INTERRUPTED, SpeechzooError
 COMMANDS = {
     "eval": "run a model on a task and report what speech costs it",
     "report": "make the reports of a run again",
+    "verify": "ask a sample of a run again in other batches, order, workers, and say what changes",
     "merge": "put the shards of a run together",
     "compare": "set runs of several models side by side, with paired tests",
     "list": "models, tasks and services: what is installed, fetched, missing",
     "show": "everything about one model, task, service or data set",
     "check": "whether a model, task or plugin keeps its promises",
     "fetch": "download the files of models, services and data",
+    "env": "make the environments of models whose packages clash with those of others",
     "pin": "look up the commit of an entry's files on the hub and write it down",
     "validate": "look through the data of a task: what is missing, broken or doubled",
     "plugins": "installed plugins, and what is wrong with those that are broken",
@@ -63,8 +65,8 @@ class LazyGroup(click.Group):
 
 
 def _plugin_command(name: str) -> click.Command | None:
-    from speechzoo.loading import import_target
     from speechzoo.plugins import discover
+    from speechzoo.recipe import import_target
 
     spec = discover().named("command").get(name)
     if spec is None:

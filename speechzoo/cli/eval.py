@@ -69,7 +69,12 @@ def command(context: click.Context, /, **given: Any) -> None:
     if _is_default(context, "device"):
         options = replace(options, device=wanted.signature.get("device", options.device))
     device, make_executor = choose_executor(
-        options.device, options.executor, options.address, options.workers, options.gpus_per_worker
+        options.device,
+        options.executor,
+        options.address,
+        options.workers,
+        options.gpus_per_worker,
+        options.device_map,
     )
     options = replace(options, device=device)
     with resumable("run"):
@@ -173,6 +178,7 @@ def _run_cells(
         )
         for cell in cells
     ]
+    vary.refuse_other_settings(parent, factorial, requests)
     click.echo(f"{len(cells)} cells: {'; '.join(cell.title for cell in cells)}", err=True)
     needed = [component for _, one in requests for component in one.components()]
     run_series(factorial, requests, needed, parent, catalogue, options.max_errors, make_executor)

@@ -11,7 +11,7 @@ import click
 from speechzoo.cli.checkpoints import LAST_NUMBER
 from speechzoo.cli.executor_options import executor_options
 from speechzoo.cli.load_options import load_options
-from speechzoo.cli.options import registry_option
+from speechzoo.cli.options import max_errors_option, registry_option
 from speechzoo.cli.wanted import DTYPES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -52,16 +52,6 @@ class Options:
     online: bool
     signature: str | None
     registries: tuple[Path, ...]
-
-
-def _checked_max_errors(_context: click.Context, _option: click.Parameter, text: str) -> str:
-    try:
-        good = float(text.removesuffix("%")) >= 0
-    except ValueError:
-        good = False
-    if not good:
-        raise click.BadParameter(f"{text!r} is neither a number nor a percentage; say 10 or 5%")
-    return text
 
 
 def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
@@ -132,13 +122,7 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="The run's folder, or with --checkpoints or --vary the one that all their runs go into. "
         "Default: under runs/.",
     ),
-    click.option(
-        "--max-errors",
-        default="5%",
-        show_default=True,
-        callback=_checked_max_errors,
-        help="Invalid items allowed: 10 or 5%.",
-    ),
+    max_errors_option,
     load_options,
     executor_options,
     click.option("--dtype", type=click.Choice(DTYPES), help="Default: the model's own."),

@@ -45,7 +45,12 @@ def executor_options(function: Function) -> Function:
 
 
 def choose_executor(
-    device: str, executor: str, address: str | None, workers: int | None, gpus_per_worker: float | None
+    device: str,
+    executor: str,
+    address: str | None,
+    workers: int | None,
+    gpus_per_worker: float | None,
+    device_map: str | None = None,
 ) -> tuple[str, MakeExecutor]:
     """The device that the request names, and what makes the workers.
 
@@ -55,6 +60,7 @@ def choose_executor(
         address: of a Ray cluster; None starts Ray here.
         workers: how many on Ray, None for as many as there is room for.
         gpus_per_worker: on Ray; None means one if the device is a GPU.
+        device_map: how a model is spread over several cards, None if it is not.
 
     Raises:
         UsageError: options that exclude each other.
@@ -76,6 +82,11 @@ def choose_executor(
         raise click.UsageError(
             "--address, --workers and --gpus-per-worker are of --executor ray; here workers are "
             "counted by devices: --device cuda:0,cuda:1 or --device 'cpu x2'"
+        )
+    if device_map and len(devices) > 1:
+        raise click.UsageError(
+            f"--device-map {device_map} spreads one model over all cards, --device {device} names several "
+            "workers, each with a model of its own; leave one of the two out"
         )
 
     def here(component: Component, request: Request) -> Executor:

@@ -7,7 +7,7 @@ import click
 
 from speechzoo.catalogue import Catalogue, open_catalogue
 from speechzoo.cli.options import registry_option
-from speechzoo.errors import SpeechzooError
+from speechzoo.errors import SetupError, SpeechzooError
 from speechzoo.loading import Component, Kind
 from speechzoo.registry import unpinned
 
@@ -71,8 +71,10 @@ def _state(catalogue: Catalogue, kind: Kind, name: str) -> tuple[str, str]:
             return f"missing: pip install {package}", summary
         return f"unusable: {str(error).splitlines()[0]}", summary
     summary = summary or component.spec.summary
+    if component.environment is not None and not _is_made(component):
+        return f"missing: speechzoo env make {name}", summary
     packages = [package for part in component.whole() for package in part.missing_packages()]
-    if packages:
+    if packages and component.environment is None:
         return f"missing: pip install {' '.join(packages)}", summary
     if any(part.entry and unpinned(part.entry) for part in component.whole()):
         return f"missing: speechzoo pin {name}", summary
@@ -83,3 +85,10 @@ def _state(catalogue: Catalogue, kind: Kind, name: str) -> tuple[str, str]:
     if unset := component.unset():
         return f"needs --set {unset[0]}=...", summary
     return "ready", summary
+
+
+def _is_made(component: Component) -> bool:
+    try:
+        return component.made_environment() is not None
+    except SetupError:
+        return False

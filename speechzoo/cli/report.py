@@ -9,8 +9,10 @@ from rich.console import Console
 from speechzoo.cli.checkpoints import Training
 from speechzoo.cli.series import Member
 from speechzoo.cli.vary import Factorial
+from speechzoo.errors import StoreError
 from speechzoo.gap import Report, degradation
 from speechzoo.gap.curve import curve
+from speechzoo.gap.invariance import with_invariance
 from speechzoo.gap.variation import variation
 from speechzoo.report import curve as curve_page
 from speechzoo.report import html, json_file
@@ -58,7 +60,8 @@ def write_reports(folder: Path) -> Report:
 
 def write_files(folder: Path) -> Report:
     """Those views that are files in the run's folder."""
-    report = degradation(read_results(folder))
+    results = read_results(folder)
+    report = with_invariance(degradation(results), results)
     write_whole(folder / "report.json", json_file.render(report))
     write_whole(folder / "report.html", html.render(report, folder))
     return report
@@ -105,7 +108,10 @@ def _read(parent: Path, members: Sequence[Member]) -> tuple[dict[str, Results], 
         if own.failure is not None:
             missing[own.run] = own.failure
         elif _is_run(parent / own.run):
-            runs[own.run] = read_results(parent / own.run)
+            try:
+                runs[own.run] = read_results(parent / own.run)
+            except StoreError as error:
+                missing[own.run] = str(error)
         else:
             missing[own.run] = "it has not been evaluated yet"
     return runs, missing

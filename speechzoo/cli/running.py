@@ -10,7 +10,13 @@ from speechzoo.catalogue import Catalogue
 from speechzoo.cli.progress import progress_display
 from speechzoo.cli.report import write_files, write_reports, write_series
 from speechzoo.cli.series import Member, Series
-from speechzoo.errors import EXIT_ENVIRONMENT, EXIT_TOO_MANY_INVALID, SetupError, StoreError
+from speechzoo.errors import (
+    EXIT_ENVIRONMENT,
+    EXIT_TOO_MANY_INVALID,
+    SetupError,
+    SpeechzooError,
+    StoreError,
+)
 from speechzoo.gap import Report
 from speechzoo.loading import Component
 from speechzoo.run.evaluate import MakeExecutor, evaluate
@@ -26,6 +32,11 @@ def run_one(request: Request, catalogue: Catalogue, max_errors: str, make_execut
     if request.shard is not None:
         click.echo(f"{folder}: shard {request.shard}; when all are there: speechzoo merge OUT SHARD...")
         return
+    finish(folder, catalogue, max_errors)
+
+
+def finish(folder: Path, catalogue: Catalogue, max_errors: str) -> None:
+    """Shows the report of a run that is whole; exits with 1 if too much of it is invalid."""
     report = write_reports(folder)
     _tell_finished(folder, report, catalogue)
     if not _allowed(report, max_errors):
@@ -61,15 +72,11 @@ def run_series(
         name = f"{member.title} ({place} of {len(requests)})"
         click.echo(f"{name}: {request.systems['model'].name}", err=True)
         try:
-            folder, failure = _answer(request, catalogue, make_executor), None
+            report, failure = _member_report(request, catalogue, make_executor), None
         except (SetupError, StoreError) as error:
-            failed, failure = True, str(error)
-            click.echo(f"{name} is left out: {error}", err=True)
-            _remove_if_empty(parent / member.run)
+            failed, failure = True, _what_failed(error, parent / member.run)
+            click.echo(f"{name} could not be run: {error}", err=True)
         else:
-            report = write_files(folder)
-            _tell_finished(folder, report, catalogue)
-            click.echo(report.headline, err=True)
             too_many |= not _allowed(report, max_errors)
         series = series.with_failure(member.run, failure)
         series.write(parent)
@@ -80,8 +87,27 @@ def run_series(
         raise SystemExit(EXIT_TOO_MANY_INVALID)
 
 
+def _member_report(request: Request, catalogue: Catalogue, make_executor: MakeExecutor) -> Report:
+    """One run of a series, whose report is written and not shown."""
+    try:
+        folder = _answer(request, catalogue, make_executor)
+    except SetupError:
+        assert request.out is not None
+        _remove_if_empty(request.out)
+        raise
+    report = write_files(folder)
+    _tell_finished(folder, report, catalogue)
+    click.echo(report.headline, err=True)
+    return report
+
+
+def _what_failed(error: SpeechzooError, run: Path) -> str | None:
+    """What is kept of it. A run that is there is not hidden because its folder was refused, or in use."""
+    return None if isinstance(error, StoreError) and (run / "run.json").exists() else str(error)
+
+
 def _remove_if_empty(run: Path) -> None:
-    """A run without an answer holds nothing, and would refuse its model once that is mended."""
+    """A run whose model cannot be loaded holds nothing, and would refuse the model once that is mended."""
     answers = run / "answers.jsonl"
     if answers.exists() and not answers.stat().st_size:
         shutil.rmtree(run)

@@ -40,6 +40,9 @@ def _lines(component: Component, entries: list[str]) -> list[tuple[str, str]]:
     if entries:
         own = f", and {component.name}@FOLDER for files of your own" if component.kind == "model" else ""
         lines.append(("adapter of", ", ".join(entries) + own))
+    if component.environment is not None:
+        needs = ", ".join((f"Python {component.environment.python}", *component.environment.requirements))
+        lines.append(("environment", f"of its own (speechzoo env make {component.name}): {needs}"))
     for one in component.whole():
         if one.runs_remote_code():
             told = f"{one.name} runs Python code that lies in its checkpoint: only with --trust-remote-code"

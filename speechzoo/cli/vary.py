@@ -5,13 +5,17 @@ from itertools import product
 from pathlib import Path
 from typing import ClassVar, Self
 
-from speechzoo.channel import NONE, Channel
+from speechzoo.channel import CLEAN, NONE, Channel, name_of
 from speechzoo.cli.series import Member, Series, as_file_name, having_failure, refuse_another, usual_parent
 from speechzoo.cli.wanted import Wanted
 from speechzoo.errors import SpeechzooError
+from speechzoo.run.describe import beyond, differences, digest
+from speechzoo.run.records import RunFile
+from speechzoo.run.request import Request
+from speechzoo.run.settings import ASKED_AGAIN, settings_in, settings_of
+from speechzoo.run.store import read_run
 
 FACTORS = ("snr", "noise", "reverb", "codec", "voice")
-CLEAN = "clean"
 
 
 class Cell(Member):
@@ -28,7 +32,7 @@ class Cell(Member):
     @property
     def title(self) -> str:
         """``snr=10,noise=white,voice=piper-joe``, or ``clean``."""
-        return ",".join(f"{name}={level}" for name, level in self.levels.items()) or CLEAN
+        return name_of(self.levels)
 
     @property
     def levels(self) -> dict[str, str]:
@@ -92,7 +96,11 @@ def _cell(levels: dict[str, str]) -> Cell:
         levels.pop("noise", None)
     channel = Channel.read(levels).values
     cell = Cell(run="", channel=channel, voice=None if voice == NONE else voice)
-    return cell.model_copy(update={"run": as_file_name(cell.title.replace("=", "-"))})
+    run = as_file_name(cell.title.replace("=", "-"))
+    if as_file_name(voice) != voice:
+        # Another voice's name may be the same without what no file name may hold.
+        run = f"{run}-{digest([voice])[:8]}"
+    return cell.model_copy(update={"run": run})
 
 
 def open_factorial(parent: Path, wanted: Wanted, found: Sequence[Cell]) -> Factorial:
@@ -110,6 +118,47 @@ def open_factorial(parent: Path, wanted: Wanted, found: Sequence[Cell]) -> Facto
     refuse_another(parent, Factorial, told)
     merged = {own.title: own for own in (*before.cells, *found)}
     return factorial.model_copy(update={"cells": tuple(merged.values())})
+
+
+def refuse_other_settings(
+    parent: Path, factorial: Factorial, requests: Sequence[tuple[Cell, Request]]
+) -> None:
+    """Before anything is run: cells that are held against each other have to be run alike.
+
+    What a run asks again by itself may have changed, as long as every cell that lies there is run again.
+
+    Args:
+        parent: the folder of them all.
+        factorial: every cell that is there or wanted.
+        requests: those that are wanted now.
+
+    Raises:
+        SpeechzooError: cells that lie there were run with other settings, or over more items.
+        StoreError: what lies there cannot be read.
+    """
+    again, request = {cell.run for cell, _ in requests}, requests[0][1]
+    others: list[str] = []
+    stale: list[str] = []
+    for cell in factorial.cells:
+        if (parent / cell.run / "run.json").exists():
+            run = read_run(parent / cell.run)
+            another, changed = _differing(run, request)
+            others += [f"{cell.title}: {line}" for line in another]
+            stale += [f"{cell.title}: {line}" for line in changed if cell.run not in again]
+    way_out = "choose another --out" if others else "name their levels as well, or choose another --out"
+    if told := "\n  ".join(others or stale):
+        raise SpeechzooError(f"{parent} holds cells of other settings; {way_out}. What differs:\n  {told}")
+
+
+def _differing(run: RunFile, request: Request) -> tuple[list[str], list[str]]:
+    """In what a run is another than is wanted, and what would be asked again if it were wanted as well."""
+    there, now = settings_in(run), settings_of(request)
+    another = beyond(run, request.conditions or run.conditions, request.limit)
+    changed = differences("limit", run.limit, request.limit)
+    for name in now:
+        told = differences(name, there[name], now[name])
+        (changed if name in ASKED_AGAIN else another).extend(told)
+    return another, changed
 
 
 def usual_folder(wanted: Wanted, device: str) -> Path:

@@ -6,6 +6,7 @@
 ``breakdowns``  the same by subset, attribute, seconds of speech and what was heard
 ``published``   what others printed, beside the same measured here
 ``probes``      context-free prior, and whether the audio reaches the model at all
+``invariance``  whether answers depend on batches, order, workers and kills
 ``turns``       dialogues turn by turn
 ``items``       one row an item
 ``comparison``  several runs of one task

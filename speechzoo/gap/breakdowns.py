@@ -34,17 +34,24 @@ def breakdowns(results: Results, family: Family) -> list[Breakdown]:
     """
     names = dict.fromkeys(name for item in family.items for name in results.items[item].attributes)
     in_order = sorted(names, key=lambda name: name != SUBSET)
-    groupings = [(name, *_by_attribute(results, family.items, name)) for name in in_order]
-    spoken = next((stage for stage in family.stages if stage.place.condition.speech_in), None)
-    if spoken is not None:
-        groupings.append((SECONDS, *_by_number(_seconds(results, spoken, family.items), ".2f")))
-        groupings.append((MODEL_HEARD, *_by_word_errors(_heard(spoken, family.items))))
-        groupings.append((TRANSCRIBER_HEARD, *_by_word_errors(_transcribed(results, family.items))))
     return [
         Breakdown(name=name, groups=tuple(_groups(results, family, family.shared, name, labels, order)))
-        for name, labels, order in groupings
+        for name, labels, order in _groupings(results, family, in_order)
         if family.shared and 1 < len(order) <= MOST and (len(order) < len(labels) or len(order) <= FEW)
     ]
+
+
+def _groupings(
+    results: Results, family: Family, attributes: Sequence[str]
+) -> Iterator[tuple[str, Labels, list[str]]]:
+    """One after the other: of many items, the labels alone take much memory."""
+    for name in attributes:
+        yield name, *_by_attribute(results, family.items, name)
+    spoken = next((stage for stage in family.stages if stage.place.condition.speech_in), None)
+    if spoken is not None:
+        yield SECONDS, *_by_number(_seconds(results, spoken, family.items), ".2f")
+        yield MODEL_HEARD, *_by_word_errors(_heard(spoken, family.items))
+        yield TRANSCRIBER_HEARD, *_by_word_errors(_transcribed(results, family.items))
 
 
 def _groups(
@@ -110,7 +117,8 @@ def _by_number(numbers: Mapping[str, float], written: str = ".4g") -> tuple[Labe
     """One group a number, or terciles if there are many, their ends ``written`` so."""
     distinct = set(numbers.values())
     if len(distinct) <= FEW:
-        return {item: f"{value:g}" for item, value in numbers.items()}, [f"{v:g}" for v in sorted(distinct)]
+        names = {value: f"{value:g}" for value in sorted(distinct)}
+        return {item: names[value] for item, value in numbers.items()}, [*names.values()]
     low, high = np.quantile(list(numbers.values()), [1 / 3, 2 / 3])
     order = [f"up to {low:{written}}", f"{low:{written}} to {high:{written}}", f"over {high:{written}}"]
     labels = {item: order[int(value > low) + int(value > high)] for item, value in numbers.items()}
@@ -120,14 +128,13 @@ def _by_number(numbers: Mapping[str, float], written: str = ".4g") -> tuple[Labe
 
 def _seconds(results: Results, spoken: Measured, items: Sequence[str]) -> dict[str, float]:
     """To the hundredth, as they are written."""
-    asks = {item: results.items[item].asks.get(spoken.place.condition) for item in items}
-    known = {item: ask.seconds for item, ask in asks.items() if ask is not None}
-    return {item: round(seconds, 2) for item, seconds in known.items() if seconds is not None}
+    asks = ((item, results.items[item].asks.get(spoken.place.condition)) for item in items)
+    known = ((item, ask.seconds) for item, ask in asks if ask is not None)
+    return {item: round(seconds, 2) for item, seconds in known if seconds is not None}
 
 
 def _heard(spoken: Measured, items: Sequence[str]) -> dict[str, float]:
-    found = {item: result.wer for item in items if (result := spoken.results.get(item)) is not None}
-    return {item: wer for item, wer in found.items() if wer is not None}
+    return {item: spoken.wer[item] for item in items if item in spoken.wer}
 
 
 def _transcribed(results: Results, items: Sequence[str]) -> dict[str, float]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from speechzoo.asks import Failure
 from speechzoo.gap.breakdowns import breakdowns, pooled_note
 from speechzoo.gap.families import Family, families, metric_rows
-from speechzoo.gap.findings import Hearing, ItemRow, Report, Stage, Step
+from speechzoo.gap.findings import Hearing, Report, Stage, Step
 from speechzoo.gap.items import rows
 from speechzoo.gap.probes import hearing, prior
 from speechzoo.gap.published import published_tables
-from speechzoo.gap.stages import SPEECH_STEPS, STEPS, stage
+from speechzoo.gap.stages import SPEECH_STEPS, STEPS, Measured, stage
 from speechzoo.gap.turns import by_turn
 from speechzoo.gap.wording import headline, is_percentage, stage_headline
 from speechzoo.run.records import Judging, Results
@@ -44,8 +45,8 @@ def degradation(results: Results) -> Report:
         percent=percent,
         items_planned=len(results.items),
         items_used=len(first.items),
-        warnings=(*_unfinished(found_rows), *_warnings(found_stages, found, probed)),
-        notes=tuple(filter(None, (pooled, _judged(results.judging)))),
+        warnings=(*_unfinished(results, sources), *_warnings(found_stages, found, probed)),
+        notes=tuple(filter(None, (pooled, _judged(results.judging), _listed(len(found_rows), results)))),
         stages=tuple(found_stages),
         steps=tuple(found_steps),
         main=found_steps.index(first.main) if first.main else None,
@@ -98,11 +99,27 @@ def _judged(judging: Judging | None) -> str | None:
     )
 
 
-def _unfinished(items: Sequence[ItemRow]) -> list[str]:
-    done = sum(not any(cell.invalid in UNFINISHED for cell in row.cells.values()) for row in items)
-    if done == len(items):
+def _listed(rows: int, results: Results) -> str | None:
+    if rows == len(results.items):
+        return None
+    return (
+        f"Of {len(results.items):,} items {rows:,} are listed, those without a value and those that changed "
+        "most; items.jsonl, answers.jsonl and grades.jsonl hold all of them."
+    )
+
+
+def _unfinished(results: Results, stages: Sequence[Measured]) -> list[str]:
+    missing = {
+        item
+        for stage in stages
+        for item, outcome in stage.outcomes.items()
+        if isinstance(outcome, Failure) and outcome.reason in UNFINISHED
+    }
+    if not missing:
         return []
-    return [f"The run is not finished: {done} of {len(items)} items answered; run the same command again."]
+    planned = len(results.items)
+    done = planned - len(missing)
+    return [f"The run is not finished: {done} of {planned} items answered; run the same command again."]
 
 
 def _warnings(stages: Sequence[Stage], found: Sequence[Family], probed: Hearing | None) -> list[str]:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from speechzoo.gap.invariance_findings import Invariance
 from speechzoo.run.records import MetricInfo, Role, RunFile, ShownAsk, Variant
 from speechzoo.specs import Condition
 
@@ -427,6 +428,7 @@ class Report(_Finding):
         published: what others printed, beside what this run measured of the same.
         prior: null if it was not measured.
         hearing: null if the model was asked nothing spoken.
+        invariance: whether answers depend on batches, order, workers and kills; null if it was not verified.
         items: one row each, in the task's order.
     """
 
@@ -449,6 +451,7 @@ class Report(_Finding):
     published: tuple[PublishedTable, ...]
     prior: Prior | None
     hearing: Hearing | None
+    invariance: Invariance | None = None
     items: tuple[ItemRow, ...]
 
     def planned_count(self) -> int:

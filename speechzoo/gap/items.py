@@ -1,5 +1,7 @@
 """One row an item: what was asked, what came back in each stage, and what it is worth."""
 
+import heapq
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,19 +10,39 @@ from speechzoo.audio import AudioClip
 from speechzoo.gap.findings import Cell, Change, ItemRow, StageName
 from speechzoo.gap.probes import margin_of
 from speechzoo.gap.stages import Measured
-from speechzoo.run.records import Result, Results, RunItem
+from speechzoo.run.plan import LARGE
+from speechzoo.run.records import PlannedItem, Result, Results
 from speechzoo.task import Grade
+
+MOST_ROWS = LARGE
+"""Items that a report lists."""
 
 
 def rows(
     results: Results, stages: Sequence[Measured], main: tuple[StageName, StageName] | None
 ) -> list[ItemRow]:
-    """Every item of the run, in the task's order."""
-    return [_row(item, results, stages, main) for item in results.items.values()]
+    """The items of the run, in the task's order; of very many those that say most."""
+    chosen = results.items if len(results.items) <= MOST_ROWS else _telling(results, stages, main)
+    return [_row(item, results, stages, main) for item in results.items.values() if item.id in chosen]
+
+
+def _telling(
+    results: Results, stages: Sequence[Measured], main: tuple[StageName, StageName] | None
+) -> set[str]:
+    """As many as are listed: those without a value first, then by how much the main step changes them."""
+    metric = results.run.task.metrics[0].name
+    ends = [stage.grades for stage in stages if main is None or stage.place.name in main]
+
+    def change(item: str) -> float:
+        if any(item not in grades for grades in ends):
+            return math.inf
+        return abs(ends[0][item].values[metric] - ends[-1][item].values[metric])
+
+    return set(heapq.nlargest(MOST_ROWS, results.items, key=change))
 
 
 def _row(
-    item: RunItem, results: Results, stages: Sequence[Measured], main: tuple[StageName, StageName] | None
+    item: PlannedItem, results: Results, stages: Sequence[Measured], main: tuple[StageName, StageName] | None
 ) -> ItemRow:
     own = [stage for stage in stages if item.id in stage.outcomes]
     cells = {stage.place.name: _cell(stage, item.id, results) for stage in own}
@@ -58,6 +80,7 @@ def _margin_gap(
 
 def _cell(stage: Measured, item: str, results: Results) -> Cell:
     outcome, result = stage.outcomes[item], stage.results.get(item)
+    details = result.outcome.details if result and isinstance(result.outcome, Grade) else {}
     answer = result.answer if result else Failure("not_answered")
     metric = results.run.task.metrics[0].name
     return Cell(
@@ -71,7 +94,7 @@ def _cell(stage: Measured, item: str, results: Results) -> Cell:
         heard=None if isinstance(answer, Failure) else heard_by(answer),
         wer=result.wer if result else None,
         clips=tuple(_path(clip, results.folder) for clip in _clips(answer)),
-        details=dict(outcome.details) if isinstance(outcome, Grade) else {},
+        details=dict(details) if isinstance(outcome, Grade) else {},
     )
 
 

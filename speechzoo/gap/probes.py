@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from speechzoo.asks import Answer, ContinuationScore, Failure, ScoreAnswer, replies_of
@@ -47,9 +48,7 @@ def _without_context(results: Results) -> dict[str, Grade | Failure]:
     condition = min((key.condition for key in asked), key=list(Condition).index, default=None)
     metric = results.run.task.metrics[0].name
     return {
-        key.item: usable(result.outcome, metric)
-        for key, result in asked.items()
-        if key.condition == condition
+        key.item: usable(results.results[key].outcome, metric) for key in asked if key.condition == condition
     }
 
 
@@ -63,7 +62,7 @@ def hearing(results: Results) -> Hearing | None:
         unknown = "whether the audio changes the answers was not probed"
         return Hearing(probes=found, heard=None, verdict=unknown) if asked else None
     count = f"{swapped.changed} of {swapped.items} changed when it was another item's"
-    temperature = _temperature(results.run.systems["model"].identity)
+    temperature = highest_temperature(results.run.systems["model"].identity)
     if temperature > 0 and swapped.mean_change is None:
         chance = f"replies are drawn at random (temperature {temperature:g}) and change by chance"
         return Hearing(probes=found, heard=None, verdict=f"cannot be told, {chance}: {count}")
@@ -72,19 +71,19 @@ def hearing(results: Results) -> Hearing | None:
     return Hearing(probes=found, heard=heard, verdict=f"the audio {claim} the answers: {count}")
 
 
-def _temperature(identity: Mapping[str, Any]) -> float:
+def highest_temperature(identity: Mapping[str, Any]) -> float:
     """The highest that a system or one of its parts draws its replies with."""
-    parts = [_temperature(part) for part in identity.get("parts", {}).values()]
+    parts = [highest_temperature(part) for part in identity.get("parts", {}).values()]
     return max([float(identity.get("parameters", {}).get("temperature", 0)), *parts])
 
 
 def _probe(results: Results, variant: Variant) -> Probe | None:
     pairs = [
         (original, altered)
-        for key, altered in with_variant(results, variant).items()
+        for key in with_variant(results, variant)
         if key.condition == Condition.S2T
-        and (original := results.results.get(key.model_copy(update={"variant": ""}))) is not None
-        and _comparable(original.answer, altered.answer)
+        and (original := results.results.get(replace(key, variant=""))) is not None
+        and _comparable(original.answer, (altered := results.results[key]).answer)
     ]
     if not pairs:
         return None

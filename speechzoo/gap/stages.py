@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from speechzoo.asks import Answer, Failure, ScoreAnswer, replies_of
 from speechzoo.gap.findings import Stage, StageName, Step
 from speechzoo.gap.sample import Arms, Sample
 from speechzoo.gap.wording import deciding, is_clear, loss_verdict
-from speechzoo.run.records import Key, MetricInfo, Result, Results, Role, RunItem
+from speechzoo.run.records import Key, MetricInfo, PlannedItem, Result, Results, Role
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
 
@@ -77,6 +77,7 @@ MAIN_FIRST = (
     "the rival's hearing",
 )
 ONE_POINT = 0.01
+NO_DETAILS: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True)
@@ -85,14 +86,20 @@ class Measured:
 
     Attributes:
         place: which stage.
-        outcomes: a grade that has the primary metric, or why there is none.
+        outcomes: a grade that has the primary metric, without its details, or why there is none.
         results: the answers behind them; none for items that were never answered.
+        wer: word error rates of what was heard, where they are known.
+        cut: items with a reply that was cut at its token limit.
+        seconds: mean seconds an answer by part of the work.
         speech_scored: the answers are scores of continuations in speech tokens.
     """
 
     place: Place
     outcomes: Mapping[str, Grade | Failure]
     results: Mapping[str, Result]
+    wer: Mapping[str, float]
+    cut: Collection[str]
+    seconds: Mapping[str, float]
     speech_scored: bool = False
 
     @cached_property
@@ -101,20 +108,39 @@ class Measured:
         return {item: grade for item, grade in self.outcomes.items() if isinstance(grade, Grade)}
 
     def only(self, items: Collection[str]) -> "Measured":
-        """The same stage without all other items."""
+        """The same stage without the outcomes of all other items."""
         return replace(
             self,
             outcomes={item: outcome for item, outcome in self.outcomes.items() if item in items},
-            results={item: result for item, result in self.results.items() if item in items},
+            results=self.results,
         )
+
+
+class StageResults(Mapping[str, Result]):
+    """A system's results under one condition, by item."""
+
+    def __init__(self, results: Results, place: Place, items: Collection[str]) -> None:
+        self._results, self._place, self._items = results.results, place, items
+
+    def __getitem__(self, item: str) -> Result:
+        return self._results[Key(self._place.role, item, self._place.condition)]
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._items
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
 
 
 def measured(results: Results) -> list[Measured]:
     """The stages of a run, in the report's order: those with results, and those that should have some."""
-    answered: defaultdict[tuple[Role, Condition], dict[str, Result]] = defaultdict(dict)
-    for key, result in results.results.items():
+    answered: defaultdict[tuple[Role, Condition], dict[str, None]] = defaultdict(dict)
+    for key in results.results:
         if key.variant == "":
-            answered[key.role, key.condition][key.item] = result
+            answered[key.role, key.condition][key.item] = None
     asked = {("model", condition) for condition in results.run.conditions} | answered.keys()
     asked |= {(role, own) for role, system in results.run.systems.items() for own in system.conditions}
     return [
@@ -124,25 +150,36 @@ def measured(results: Results) -> list[Measured]:
     ]
 
 
-def _measured(results: Results, place: Place, answered: dict[str, Result]) -> Measured:
+def _measured(results: Results, place: Place, answered: Collection[str]) -> Measured:
     metric = results.run.task.metrics[0].name
-    planned = [
-        item
-        for item in results.items.values()
-        if place.condition in item.asks or place.condition in item.failures or item.id in answered
-    ]
-    outcomes = {item.id: _outcome(item, place, answered.get(item.id), metric) for item in planned}
-    asks = (item.asks.get(place.condition) for item in planned)
-    if any(ask is not None and ask.spoken_continuations for ask in asks):
+    own = StageResults(results, place, answered)
+    outcomes: dict[str, Grade | Failure] = {}
+    wer: dict[str, float] = {}
+    cut: set[str] = set()
+    timings = _Timings()
+    speech_scored = False
+    for item in results.items.values():
+        ask, result = item.asks.get(place.condition), own.get(item.id)
+        if ask is None and place.condition not in item.failures and result is None:
+            continue
+        speech_scored |= ask is not None and bool(ask.spoken_continuations)
+        outcomes[item.id] = _outcome(item, place, result, metric)
+        if result is not None:
+            timings.add(result.answer)
+            if result.wer is not None:
+                wer[item.id] = result.wer
+            if result.truncated:
+                cut.add(item.id)
+    if speech_scored:
         heard = "speech in" if place.condition.speech_in else "text in"
         place = replace(place, words=f"{heard}, speech continuations scored")
-        return Measured(place, outcomes, answered, speech_scored=True)
-    return Measured(place, outcomes, answered)
+    return Measured(place, outcomes, own, wer, cut, timings.means(), speech_scored)
 
 
-def _outcome(item: RunItem, place: Place, result: Result | None, metric: str) -> Grade | Failure:
+def _outcome(item: PlannedItem, place: Place, result: Result | None, metric: str) -> Grade | Failure:
     if result is not None:
-        return usable(result.outcome, metric)
+        outcome = usable(result.outcome, metric)
+        return replace(outcome, details=NO_DETAILS) if isinstance(outcome, Grade) else outcome
     if place.condition in item.failures:
         return Failure(*item.failures[place.condition])
     return Failure("not_answered", "the run has no answer to this item")
@@ -166,9 +203,7 @@ def stage(source: Measured, shared: Sample | None, metrics: Sequence[MetricInfo]
     name, grades = source.place.name, source.grades
     compared = shared if shared and name in shared.names else None
     invalid = [outcome.reason for outcome in source.outcomes.values() if isinstance(outcome, Failure)]
-    heard = [result.wer for result in source.results.values() if result.wer is not None]
-    cut = {item for item, result in source.results.items() if result.truncated}
-    whole = [grade for item, grade in grades.items() if item not in cut]
+    whole = [grade for item, grade in grades.items() if item not in source.cut]
     return Stage(
         name=name,
         role=source.place.role,
@@ -181,11 +216,11 @@ def stage(source: Measured, shared: Sample | None, metrics: Sequence[MetricInfo]
         estimate=compared.estimate(name) if compared else None,
         method=compared.method(name) if compared else "bootstrap",
         ties=sum(grade.tie for grade in grades.values()),
-        truncated=len(cut),
+        truncated=len(source.cut),
         invalid=dict(Counter(invalid).most_common()),
         bounds=_bounds(whole, len(source.outcomes) - len(whole), metrics[0]),
-        wer=float(np.mean(heard)) if heard else None,
-        seconds=_mean_seconds([result.answer for result in source.results.values()]),
+        wer=float(np.mean([*source.wer.values()])) if source.wer else None,
+        seconds=dict(source.seconds),
     )
 
 
@@ -200,16 +235,23 @@ def _bounds(grades: Sequence[Grade], unknown: int, metric: MetricInfo) -> tuple[
     return low, high
 
 
-def _mean_seconds(answers: Sequence[Answer | Failure]) -> dict[str, float]:
-    spent: defaultdict[str, float] = defaultdict(float)
-    answered = [answer for answer in answers if not isinstance(answer, Failure)]
-    for answer in answered:
+class _Timings:
+    """Mean seconds an answer by part of the work, of answers one after the other."""
+
+    def __init__(self) -> None:
+        self._spent: defaultdict[str, float] = defaultdict(float)
+        self._answered = 0
+
+    def add(self, answer: Answer | Failure) -> None:
+        self._answered += not isinstance(answer, Failure)
         for part in (answer,) if isinstance(answer, ScoreAnswer) else replies_of(answer):
             for name, seconds in part.timings.items():
                 # Timings are a plugin's own: one that could not be taken is left out.
                 if isinstance(seconds, int | float) and math.isfinite(seconds):
-                    spent[name] += seconds / len(answered)
-    return dict(spent)
+                    self._spent[name] += seconds
+
+    def means(self) -> dict[str, float]:
+        return {name: seconds / self._answered for name, seconds in self._spent.items()}
 
 
 def arms_of(stages: Sequence[Measured]) -> Arms:
@@ -252,10 +294,6 @@ def _step(between: Between, shared: Sample, percent: bool) -> Step:
     )
 
 
-def with_variant(results: Results, variant: str) -> dict[Key, Result]:
-    """The model's answers to changed asks."""
-    return {
-        key: result
-        for key, result in results.results.items()
-        if key.role == "model" and key.variant == variant
-    }
+def with_variant(results: Results, variant: str) -> list[Key]:
+    """Of the model's answers to changed asks."""
+    return [key for key in results.results if key.role == "model" and key.variant == variant]

@@ -44,8 +44,10 @@ Pair = tuple[Column, Column]
 
 def by_turn(results: Results, stages: Sequence[Measured]) -> list[TurnFinding]:
     """Each value that the task gives of single turns and some dialogue has; metrics come first."""
-    grades = [grade for stage in stages for grade in stage.grades.values()]
+    grades = (grade for stage in stages for grade in stage.grades.values())
     told = dict.fromkeys(name for grade in grades for turn in grade.by_turn for name in turn)
+    if not told:
+        return []
     metrics = {metric.name: metric for metric in results.run.task.metrics}
     lengths = _lengths(stages)
     found = (

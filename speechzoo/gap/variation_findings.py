@@ -9,7 +9,7 @@ from speechzoo.run.records import MetricInfo
 
 SCHEMA_VERSION = 1
 
-Verdict = Literal["loses", "gains", "not settled", "no difference shown"]
+Verdict = Literal["loses", "gains", "not settled", "no difference shown", "every item is worth the same"]
 
 
 class _Finding(BaseModel):
@@ -20,7 +20,8 @@ class AgainstClean(_Finding):
     """One cell against the clean clips, paired over the same items.
 
     Attributes:
-        loss: what the stage loses; positive is worse, whichever way the metric points.
+        loss: what the stage loses; positive is worse, whichever way the metric points. Its interval is a
+            score interval (`stats.paired_difference`) where ``p_flip`` is null, else of the bootstrap.
         lost: items worth less than from the clean clips.
         gained: items worth more.
         p: exact McNemar p (an exact sign test if values are fractional).
@@ -142,6 +143,12 @@ class Table(_Finding):
     references: tuple[Reference, ...]
     cells: tuple[Cell, ...]
     factors: tuple[Factor, ...]
+
+    @property
+    def tests(self) -> list[AgainstClean]:
+        """Of every stage of every cell against the clean clips."""
+        scores = (score for cell in self.cells for score in cell.scores.values())
+        return [score.against_clean for score in scores if score.against_clean is not None]
 
 
 class Variation(_Finding):

@@ -1,6 +1,7 @@
 """Numbers and findings in words. What a sentence claims is no more than its interval carries."""
 
 from speechzoo.gap.findings import Estimate, Stage, Step
+from speechzoo.gap.invariance_findings import Invariance
 from speechzoo.run.records import MetricInfo
 
 SIGNIFICANT = 0.05
@@ -142,3 +143,18 @@ def stage_headline(model: str, stage: Stage, metric: str, percent: bool) -> str:
     value = f"{number(stage.estimate.value, percent)}{' %' if percent else ''}"
     ends = interval(stage.estimate, percent)
     return f"{who}: {metric} {value} with {stage.words} (95 % interval {ends})"
+
+
+def nats(value: float | None) -> str:
+    """``3.1e-05``, a dash for nothing."""
+    return "–" if value is None else f"{value:.2g}"
+
+
+def asked_again(found: Invariance) -> str:
+    """What was asked, where, when and by which version, and what the tolerance is."""
+    when = found.created[:16].replace("T", " ")
+    return (
+        f"{len(found.items)} of {found.of_items} items, asked again {when} UTC on {found.device} by "
+        f"speechzoo {found.speechzoo}; scores in {found.dtype} may differ by {found.tolerance:g} nats a "
+        "token, texts not at all."
+    )

@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from transformers import PreTrainedConfig
+from transformers import PretrainedConfig
 from transformers.utils.import_utils import (
     is_flash_attn_2_available,
     is_flash_attn_3_available,
@@ -22,7 +22,7 @@ _FLASH: dict[str, Callable[[], bool]] = {
 }
 
 
-def require_attention(setup: Setup, model_class: Any, config: PreTrainedConfig) -> None:
+def require_attention(setup: Setup, model_class: Any, config: PretrainedConfig) -> None:
     """Refuses an attention backend that the machine or the model does not have.
 
     Kernels of the hub are none of them: they would be code that is downloaded and run.
@@ -68,7 +68,7 @@ def _why_no_flash(setup: Setup) -> str:
     return ""
 
 
-def _can(model_class: Any, config: PreTrainedConfig, backend: str, setup: Setup) -> bool:
+def _can(model_class: Any, config: PretrainedConfig, backend: str, setup: Setup) -> bool:
     """Whether the model can be made with a backend: tried without memory for its weights."""
     try:
         with torch.device("meta"):

@@ -11,10 +11,11 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
-    PreTrainedConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
+    __version__,
 )
 from transformers.utils.import_utils import is_accelerate_available
 from transformers.utils.logging import disable_progress_bar
@@ -46,6 +47,7 @@ def load_model(
         SetupError: the device is not there, the weights do not fit it, the attention backend is not for
             this model or machine, accelerate is not installed, or code of the folder would have to run.
     """
+    _refuse_newer_files(setup, folder)
     device = torch_device(setup.device)
     # A card's weights go to it one by one; by way of `to` all of them would pass the machine's memory.
     place = {} if device.type == "cpu" else {"device_map": setup.device_map or device}
@@ -105,19 +107,33 @@ def _tell_of_offload(setup: Setup, model: Any) -> None:
         )
 
 
-def _config(folder: Path, setup: Setup, model_class: Any) -> PreTrainedConfig:
+def _refuse_newer_files(setup: Setup, folder: Path) -> None:
+    """transformers 4 takes no notice of what only 5 knows, such as rope_parameters, and says nothing."""
+    if not (config := folder / "config.json").is_file():
+        return
+    settings, _ = PretrainedConfig.get_config_dict(folder, local_files_only=True)
+    wrote = settings.get("transformers_version")
+    major = str(wrote).partition(".")[0]
+    if major.isdecimal() and int(major) > int(__version__.partition(".")[0]):
+        raise SetupError(
+            f"{setup.name}: {config} was written by transformers {wrote}. Here is {__version__}, which would "
+            "overlook some of it and compute something else: take the files as they were published"
+        )
+
+
+def _config(folder: Path, setup: Setup, model_class: Any) -> PretrainedConfig:
     config_class = getattr(model_class, "config_class", None) or AutoConfig
     config = config_class.from_pretrained(
         folder, local_files_only=True, trust_remote_code=setup.trust_remote_code
     )
-    return cast(PreTrainedConfig, config)
+    return cast(PretrainedConfig, config)
 
 
 def _is_known(folder: Path) -> bool:
     """Whether config.json, where there is one, names a model type of transformers."""
     if not (folder / "config.json").is_file():
         return True
-    settings, _ = PreTrainedConfig.get_config_dict(folder, local_files_only=True)
+    settings, _ = PretrainedConfig.get_config_dict(folder, local_files_only=True)
     return settings.get("model_type") in CONFIG_MAPPING
 
 

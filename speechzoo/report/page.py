@@ -7,7 +7,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from speechzoo.gap.wording import interval, number, p_value
+from speechzoo.gap.wording import asked_again, interval, nats, number, p_value
 
 # Marks that turn the direction of what follows would turn numbers behind a name, too.
 _TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd")
@@ -26,6 +26,7 @@ def environment() -> Environment:
         finalize=_straight,
     )
     made.filters |= {"number": number, "interval": interval, "p_value": p_value}
+    made.filters |= {"nats": nats, "asked_again": asked_again}
     return made
 
 

@@ -22,6 +22,7 @@ from speechzoo.gap.findings import (
     TurnTrend,
 )
 from speechzoo.gap.wording import interval, number, p_value
+from speechzoo.report.invariance import print_invariance
 from speechzoo.report.tables import inert_text, plain_table, print_table
 
 MOST_GROUPS = 12
@@ -66,6 +67,9 @@ def print_report(report: Report, console: Console) -> None:
         console.print(inert_text("p values of groups are not adjusted for the number of groups", "dim"))
     for line in _checks(report):
         console.print(line)
+    if report.invariance:
+        console.print()
+        print_invariance(report.invariance, console)
     for note in (*report.notes, *report.run.notes):
         console.print(inert_text(f"note: {note}", "dim"))
     console.print(inert_text(report.run.signature, "dim"), soft_wrap=True)

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -142,10 +143,16 @@ def _task_info(component: Component, task: Task) -> TaskInfo:
 
 
 def _environment(request: Request) -> dict[str, str]:
-    """Versions of the plugins at work and of what they directly require; what else was allowed or set."""
+    """Versions of the plugins at work and of what they directly require; what else was allowed or set.
+
+    None of it is part of the fingerprint; `speechzoo.run.verify` tells whether batches change an answer.
+    """
     plugins = {part.package.split()[0] for component in request.components() for part in component.whole()}
     needed = {Requirement(line).name for name in plugins for line in requires(name) or ()}
     versions = {"python": platform.python_version(), "platform": platform.platform()}
+    versions["batch tokens"] = str(request.batch_tokens)
+    if "OMP_NUM_THREADS" in os.environ:  # sums over another number of threads round differently
+        versions["OMP_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"]
     if request.device_map:
         versions["device map"] = request.device_map
     if request.trust_remote_code:
@@ -155,6 +162,16 @@ def _environment(request: Request) -> dict[str, str]:
             versions[name] = version(name)
         except PackageNotFoundError:  # an extra that is not installed
             continue
+    return versions | _apart(request)
+
+
+def _apart(request: Request) -> dict[str, str]:
+    """Python and packages of the environments that systems have to themselves, by the system's name."""
+    versions: dict[str, str] = {}
+    for component in request.systems.values():
+        if (made := component.made_environment()) is not None:
+            own = {"python": made.python, **made.versions()}
+            versions |= {f"{component.name}: {name}": version for name, version in own.items()}
     return versions
 
 
@@ -170,8 +187,8 @@ def refuse_another_run(folder: Path, old: RunFile, new: RunFile) -> None:
         "channel": (old.channel, new.channel),
         "voice": (old.voice, new.voice),
     }
-    differing = [difference for name, (a, b) in fields.items() for difference in _differences(name, a, b)]
-    differing += _larger(old, new)
+    differing = [difference for name, (a, b) in fields.items() for difference in differences(name, a, b)]
+    differing += beyond(old, new.conditions, new.limit)
     if differing:
         told = "\n  ".join(differing)
         raise StoreError(f"{folder} holds another run; choose another --out. What differs:\n  {told}")
@@ -193,24 +210,26 @@ def _attention(run: RunFile) -> str:
     return read_signature(run.signature).get("attention", "the model's own")
 
 
-def _larger(old: RunFile, new: RunFile) -> list[str]:
-    """A report of all items must not be overwritten by one of a few."""
+def beyond(old: RunFile, conditions: Collection[Condition], limit: int | None) -> list[str]:
+    """What a run asks that is not asked now: a report of all must not be overwritten by one of a few."""
     told = [
         f"condition {condition}: asked there, not now"
         for condition in old.conditions
-        if condition not in new.conditions
+        if condition not in conditions
     ]
-    if new.limit is not None and (old.limit is None or old.limit > new.limit):
-        told.append(f"limit: {old.limit or 'none'} there, {new.limit} now")
+    if limit is not None and (old.limit is None or old.limit > limit):
+        told.append(f"limit: {old.limit or 'none'} there, {limit} now")
     return told
 
 
-def _differences(name: str, old: object, new: object) -> list[str]:
+def differences(name: str, old: object, new: object) -> list[str]:
+    """What differs between a run and what is wanted now, a line for each field, mappings field by field."""
+    """Where two values differ, each with its path: ``model.revision: 1a2b there, 3c4d now``."""
     if isinstance(old, dict) and isinstance(new, dict):
         return [
             line
             for key in sorted({*old, *new})
-            for line in _differences(f"{name}.{key}", old.get(key), new.get(key))
+            for line in differences(f"{name}.{key}", old.get(key), new.get(key))
         ]
     return [] if old == new else [f"{name}: {old} there, {new} now"]
 

@@ -1,8 +1,9 @@
 """A run from end to end: plan, answers, grades. Each step resumes from what lies in the folder."""
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import cast
 
@@ -18,9 +19,9 @@ from speechzoo.run.grade import grade_answers
 from speechzoo.run.heard import heard_instead
 from speechzoo.run.judge import check_judge, options_of_task
 from speechzoo.run.listen import listen
+from speechzoo.run.lookup import Planned
 from speechzoo.run.plan import (
     Asks,
-    Plan,
     Work,
     ask_all,
     choose_items,
@@ -30,10 +31,9 @@ from speechzoo.run.plan import (
     pack,
 )
 from speechzoo.run.progress import Progress
-from speechzoo.run.records import AnswerRecord, Key, Role, RunFile, RunItem, answer_to_json, keep_clip
+from speechzoo.run.records import AnswerRecord, Key, Role, RunFile, answer_to_json, keep_clip
 from speechzoo.run.request import Request
-from speechzoo.run.results import valid_answers
-from speechzoo.run.shard import part_of
+from speechzoo.run.shard import asks_digest, part_of
 from speechzoo.run.store import Store, read_run
 from speechzoo.specs import Capability, Condition, JsonObject
 from speechzoo.task import Item, Task, is_judged
@@ -98,23 +98,25 @@ def evaluate(
     priors = [r for r in systems if Capability.SCORE_UNDER_TEXT in request.systems[r].capabilities]
     plan = make_plan(heard_instead(asks, request, progress), items, systems, request.seed, priors)
     if request.shard is not None:
+        run = run.model_copy(update={"asked": asks_digest(plan)})
         plan = part_of(plan, request.shard, request.seed)
-    bases = _bases(request, plan)
-    planned = _planned_items(plan, bases)
+    basis = _basis(request)
+    planned = Planned()
     with Store(folder) as store:
         for notice in store.notices:
             progress.say(notice)
-        store.write_plan(run, planned, keep_transcripts=request.transcriber is None)
+        shown = planned.noting(plan.shown(basis))
+        store.write_plan(run, shown, keep_transcripts=request.transcriber is None)
         for clip in clips_in_memory(plan):
             keep_clip(clip, store.audio)
         plugins.emit("speechzoo_run_started", folder=folder, run=run.model_dump(mode="json"))
+        answered = set() if request.fresh else _final(planned.answers(folder))
         for role in systems:
             if works := [work for work in plan.works if work.key.role == role]:
-                answered = {} if request.fresh else _final(valid_answers(planned, store.answers()))
-                _answer_all(request, executor or _local, works, answered, bases, store, plugins, progress)
+                _answer_all(request, executor or _local, works, answered, basis, store, plugins, progress)
         if request.transcriber is not None:
             store.write_transcripts(listen(request.transcriber, request.device, plan, progress))
-        answers = valid_answers(planned, store.answers())
+        answers = planned.answers(folder)
         ceiling, fresh = request.max_judge_cost, request.fresh
         grade_answers(store, task, run.task.identity, plan, answers, progress, ceiling, fresh)
     return folder
@@ -208,22 +210,23 @@ def _able(
     return tuple(able), told
 
 
-def _final(answers: Mapping[Key, AnswerRecord]) -> dict[Key, AnswerRecord]:
-    """Answers that stand; where the machine failed, another try may succeed."""
-    return {key: record for key, record in answers.items() if not MACHINE_FAILURES & _reasons(record.answer)}
+def _final(answers: Mapping[Key, AnswerRecord]) -> set[Key]:
+    """What has an answer that stands; where the machine failed, another try may succeed."""
+    return {key for key, record in answers.items() if not failed_by_machine(record.answer)}
 
 
-def _reasons(answer: JsonObject) -> set[str]:
-    """Why it failed, or turns of it did."""
-    return {one["reason"] for one in (answer, *answer.get("replies", ())) if "reason" in one}
+def failed_by_machine(answer: JsonObject) -> bool:
+    """The machine failed, not the item, at all of it or at some turns."""
+    reasons = {one["reason"] for one in (answer, *answer.get("replies", ())) if "reason" in one}
+    return bool(MACHINE_FAILURES & reasons)
 
 
 def _answer_all(
     request: Request,
     make_executor: MakeExecutor,
     works: list[Work],
-    answered: Mapping[Key, AnswerRecord],
-    bases: Mapping[Key, str],
+    answered: Collection[Key],
+    basis: Callable[[Work], str],
     store: Store,
     plugins: Plugins,
     progress: Progress,
@@ -235,10 +238,7 @@ def _answer_all(
     progress.stage(f"{component.name} ({role})", len(works), len(works) - len(todo))
     if not todo:
         return
-    equal: dict[tuple[str, str], list[Key]] = {}
-    for work in todo:
-        equal.setdefault((work.key.item, work.digest), []).append(work.key)
-    once = [work for work in todo if equal[work.key.item, work.digest][0] == work.key]
+    once, others = _once(todo)
     executor = make_executor(component, request)
     try:
         for done in executor.run(pack(once, request.batch_tokens)):
@@ -246,8 +246,8 @@ def _answer_all(
             for work, answer in done:
                 # Under several conditions an item may ask the same, such as its endings without context.
                 told = answer_to_json(answer, store.audio)
-                keys = equal[work.key.item, work.digest]
-                records += [AnswerRecord(key=key, basis=bases[key], answer=told) for key in keys]
+                keys = [work.key, *others.get(work.key, ())]
+                records += [AnswerRecord(key=key, basis=basis(work), answer=told) for key in keys]
             store.add_answers(records)
             progress.advance(len(records))
             if plugins.listen_to("speechzoo_sample_done"):
@@ -261,18 +261,25 @@ def _local(component: Component, request: Request) -> Executor:
     return LocalExecutor(Loading(component, request.load_options()), request.time_limit)
 
 
-def _bases(request: Request, plan: Plan) -> dict[Key, str]:
-    """Digest of each ask and of everything about its system that can change the answer."""
+def _once(works: Iterable[Work]) -> tuple[list[Work], dict[Key, list[Key]]]:
+    """Works that ask different things, and what else each answers; works of an item stand together."""
+    once: list[Work] = []
+    others: dict[Key, list[Key]] = {}
+    for _, of_item in groupby(works, key=lambda work: work.key.item):
+        first: dict[str, Key] = {}
+        for work in of_item:
+            if (own := first.setdefault(work.digest, work.key)) == work.key:
+                once.append(work)
+            else:
+                others.setdefault(own, []).append(work.key)
+    return once, others
+
+
+def _basis(request: Request) -> Callable[[Work], str]:
+    """Digest of an ask and of everything about its system that can change the answer."""
     common = [request.dtype, request.attention, request.seed, request.device_kind, __version__]
     systems = {role: digest([component.identity(), *common]) for role, component in request.systems.items()}
-    return {work.key: digest([systems[work.key.role], work.digest])[:32] for work in plan.works}
-
-
-def _planned_items(plan: Plan, bases: Mapping[Key, str]) -> list[RunItem]:
-    planned: dict[str, dict[str, str]] = {}
-    for key, basis in bases.items():
-        planned.setdefault(key.item, {})[key.way] = basis
-    return [item.model_copy(update={"planned": planned.get(item.id, {})}) for item in plan.shown]
+    return lambda work: digest([systems[work.key.role], work.digest])[:32]
 
 
 def count_notes(task: Component, items: Sequence[Item], limit: int | None = None) -> list[str]:

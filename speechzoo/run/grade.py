@@ -27,7 +27,7 @@ from speechzoo.run.judge import JudgementFile
 from speechzoo.run.plan import Plan, Work
 from speechzoo.run.progress import Progress
 from speechzoo.run.records import AnswerRecord, GradeRecord, Key, answer_from_json
-from speechzoo.run.store import Store
+from speechzoo.run.store import Store, read_lines
 from speechzoo.specs import JsonObject
 from speechzoo.task import Grade, Task, is_judged
 from speechzoo.wer import word_error_rate
@@ -64,22 +64,22 @@ def grade_answers(
         max_judge_cost: in US dollars, of all a judge says in this run; None sets no ceiling.
         fresh: ask the judge again for whatever it said before.
     """
-    bases = {
-        key: grade_basis(record, prior_of(key, answers), task_identity, task.version)
-        for key, record in answers.items()
-    }
+
+    def basis(key: Key) -> str:
+        return grade_basis(answers[key], prior_of(key, answers), task_identity, task.version)
+
     there = {
         (grade.key, grade.basis)
-        for grade in store.grades()
+        for grade in read_lines(store.folder / "grades.jsonl", GradeRecord)
         if grade.failure not in JUDGE_FAILURES and not (fresh and is_judged(task))
     }
     works = [work for work in plan.works if work.key in answers]
-    todo = [work for work in works if (work.key, bases[work.key]) not in there]
+    todo = [work for work in works if (work.key, basis(work.key)) not in there] if there else works
     progress.stage("grading", len(works), len(works) - len(todo))
     judging = _judgements(store, task, task_identity, max_judge_cost, fresh) if todo else nullcontext()
     with judging as judgements:
         graded = (
-            _graded(task, plan, work, answer, bases[work.key])
+            _graded(task, plan, work, answer, basis(work.key))
             for batch in _neighbours(todo, ANSWERS_JUDGED_TOGETHER if judgements else 1)
             for work, answer in _judged(task, plan, judgements, _read(store, batch, answers))
         )
@@ -231,11 +231,11 @@ def _plain(value: object) -> object:
 
 
 def _wer(work: Work, answer: Answer | Failure) -> float | None:
-    spoken = spoken_text(work.ask)
     heard = None if isinstance(answer, Failure) else heard_by(answer)
-    if work.key.variant or spoken is None or heard is None:
+    if work.key.variant or heard is None:
         return None
-    return word_error_rate(spoken, heard)
+    spoken = spoken_text(work.ask)
+    return None if spoken is None else word_error_rate(spoken, heard)
 
 
 def _gathered(records: Iterable[GradeRecord], seconds: float) -> Iterator[list[GradeRecord]]:

@@ -12,11 +12,13 @@ from typing import Any, Self
 from speechzoo.asks import Failure
 from speechzoo.errors import ItemError, SetupError
 from speechzoo.judging import JudgeAsk, Judgement, Usage
-from speechzoo.loading import Component, import_target, load
+from speechzoo.loading import Component, load
+from speechzoo.recipe import import_target
 from speechzoo.run.describe import digest
 from speechzoo.run.execute import isolating
-from speechzoo.run.records import JudgementRecord, usage_of, writable
+from speechzoo.run.records import JudgementRecord, usage_of
 from speechzoo.run.store import AppendFile, read_lines
+from speechzoo.run.wire import writable
 from speechzoo.services import Judge, is_checked
 from speechzoo.setup import LoadOptions
 

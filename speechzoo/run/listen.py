@@ -1,10 +1,10 @@
 """How well a recogniser understands what a run's items have to be heard: a measure of the clips alone.
 
-A clip is transcribed once ever: what was heard is kept beside the fetched files, by the clip's digest.
+A clip is transcribed once ever in a language: what was heard is kept beside the fetched files, by the clip's
+digest and the language it is said to be of.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from filelock import FileLock
@@ -14,15 +14,14 @@ from speechzoo.asks import Failure, dialogue_of, spoken_text
 from speechzoo.audio import AudioClip
 from speechzoo.dialogue import clips_of_others
 from speechzoo.errors import StoreError
-from speechzoo.loading import Component, load
+from speechzoo.loading import Component
 from speechzoo.run.describe import digest
-from speechzoo.run.execute import isolating
+from speechzoo.run.jobs import in_batches, served, tell_failures
 from speechzoo.run.plan import Plan
 from speechzoo.run.progress import Progress
-from speechzoo.run.records import TranscriptRecord, writable
+from speechzoo.run.records import TranscriptRecord
 from speechzoo.run.store import AppendFile, read_lines
-from speechzoo.services import Transcriber
-from speechzoo.setup import LoadOptions
+from speechzoo.run.wire import writable
 from speechzoo.weights import cache_folder
 from speechzoo.wer import word_error_rate
 
@@ -30,7 +29,7 @@ CLIPS_A_CALL = 16
 
 
 class CachedTranscript(BaseModel):
-    """A line of the cache: what was heard in the clip with this digest."""
+    """A line of the cache: what was heard in the clip of this name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,30 +51,46 @@ def listen(component: Component, device: str, plan: Plan, progress: Progress) ->
         StoreError: the cache cannot be written, or is damaged.
     """
     spoken = _spoken(plan)
-    heard = hear(component, (clip for own, _ in spoken.values() for clip in own), device, progress)
-    return [_record(item, [heard[clip.digest] for clip in own], said) for item, (own, said) in spoken.items()]
+    heard = iter(hear(component, [clip for own, _ in spoken.values() for clip in own], device, progress))
+    return [_record(item, [next(heard) for _ in own], said) for item, (own, said) in spoken.items()]
 
 
 def hear(
-    component: Component, clips: Iterable[AudioClip], device: str, progress: Progress
-) -> dict[str, str | Failure]:
-    """What the transcriber hears in each clip, by the clip's digest. It is loaded only if one is new.
+    component: Component, clips: Sequence[AudioClip], device: str, progress: Progress, jobs: int = 1
+) -> list[str | Failure]:
+    """What the transcriber hears in each clip, in order. It is loaded only if one is new.
+
+    Args:
+        component: the transcriber.
+        clips: equal ones that are said to be of one language are heard once.
+        device: where it runs.
+        progress: is told how far it is, and how many clips failed.
+        jobs: processes with a transcriber each; see `jobs.served`.
 
     Raises:
         ItemError: a clip's file cannot be read.
         SetupError: the transcriber cannot be loaded.
         StoreError: the cache cannot be written, or is damaged.
+        SpeechzooError: one of several processes died.
     """
-    wanted = {clip.digest: clip for clip in clips}
+    wanted = {_name(clip): clip for clip in clips}
     cache = TranscriptCache(component, device)
     heard: dict[str, str | Failure] = {**cache.read()}
     todo = [clip for name, clip in wanted.items() if name not in heard]
     progress.stage(f"listening ({component.name})", len(wanted), len(wanted) - len(todo))
-    if todo:
-        heard |= _transcribe(load(component, LoadOptions(device=device)), todo, cache, progress)
-    found = {name: heard[name] for name in wanted}
-    _tell_failures(found.values(), progress)
-    return found
+    batches = in_batches(todo, CLIPS_A_CALL)
+    for batch, texts in zip(batches, served(component, "transcribe", batches, device, jobs), strict=True):
+        new = {_name(clip): _checked(text) for clip, text in zip(batch, texts, strict=True)}
+        cache.add({name: text for name, text in new.items() if isinstance(text, str)})
+        heard |= new
+        progress.advance(len(batch))
+    tell_failures((heard[name] for name in wanted), "clips could not be transcribed", progress)
+    return [heard[_name(clip)] for clip in clips]
+
+
+def _name(clip: AudioClip) -> str:
+    """Its digest, and its language if it tells one: in another language something else is heard in it."""
+    return f"{clip.digest}:{clip.language}" if clip.language else clip.digest
 
 
 class TranscriptCache:
@@ -89,7 +104,7 @@ class TranscriptCache:
         self.path = cache_folder() / "transcripts" / f"{name}.jsonl"
 
     def read(self) -> dict[str, str]:
-        """Texts by the digests of their clips."""
+        """Texts by the names of their clips."""
         return {record.clip: record.text for record in read_lines(self.path, CachedTranscript)}
 
     def add(self, heard: Mapping[str, str]) -> None:
@@ -119,34 +134,10 @@ def _spoken(plan: Plan) -> dict[str, tuple[tuple[AudioClip, ...], str]]:
     return spoken
 
 
-def _transcribe(
-    transcriber: Transcriber, clips: Sequence[AudioClip], cache: TranscriptCache, progress: Progress
-) -> dict[str, str | Failure]:
-    heard: dict[str, str | Failure] = {}
-    try:
-        for start in range(0, len(clips), CLIPS_A_CALL):
-            batch = list(clips[start : start + CLIPS_A_CALL])
-            texts = isolating(transcriber.transcribe, batch)
-            new = {clip.digest: _checked(text) for clip, text in zip(batch, texts, strict=True)}
-            cache.add({name: text for name, text in new.items() if isinstance(text, str)})
-            heard |= new
-            progress.advance(len(batch))
-    finally:
-        transcriber.close()
-    return heard
-
-
 def _checked(text: object) -> str | Failure:
     if isinstance(text, str):
         return writable(text)
     return text if isinstance(text, Failure) else Failure("wrong_answer_shape", f"no text but {text!r}")
-
-
-def _tell_failures(heard: Iterable[str | Failure], progress: Progress) -> None:
-    failures = [one for one in heard if isinstance(one, Failure)]
-    if failures:
-        counted = ", ".join(f"{n} {reason}" for reason, n in Counter(f.reason for f in failures).items())
-        progress.say(f"{len(failures)} clips could not be transcribed ({counted}): {failures[0].detail}")
 
 
 def _record(item: str, heard: Sequence[str | Failure], said: str) -> TranscriptRecord:

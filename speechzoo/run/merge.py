@@ -1,6 +1,7 @@
 """Puts the shards of a run together: the folder is then as if one call had asked everything."""
 
 import shutil
+import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,13 @@ from pathlib import Path
 
 from speechzoo.asks import Failure
 from speechzoo.errors import SpeechzooError, StoreError
+from speechzoo.run.evaluate import failed_by_machine
 from speechzoo.run.records import (
     AnswerRecord,
     GradeRecord,
     JudgementRecord,
     Key,
+    Role,
     RunFile,
     RunItem,
     TranscriptRecord,
@@ -21,10 +24,13 @@ from speechzoo.run.results import read_results, valid_answers
 from speechzoo.run.shard import read_shard
 from speechzoo.run.signature import read_signature
 from speechzoo.run.store import AppendFile, Store, read_lines, read_run
-from speechzoo.specs import JsonObject
+from speechzoo.specs import Condition, JsonObject
 
 Planned = dict[str, dict[str, str]]
 """The basis that an answer must have, by item and by the way it is asked."""
+
+Asking = tuple[Role, str, Condition]
+"""An item as one system is asked it: plainly, as a probe, and its prior."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +49,14 @@ class ShardFolder:
 def merge(out: Path, folders: Sequence[Path]) -> list[str]:
     """Writes a run's folder from those of all its shards; returns what its reader has to know.
 
-    One shard may come twice, from a job that was repeated: of equal answers one is kept, of different ones
-    the first, and that they differ becomes a note of the run.
+    One shard may come twice, from a job that was repeated: see `_answers` for what is kept. The folder is
+    there whole, or, if anything interrupts this, not at all.
 
     Raises:
         SpeechzooError: ``out`` is in use, a shard is missing, unfinished or of another run.
         StoreError: a folder is no run, damaged, or cannot be written.
     """
-    if (out / "run.json").exists():
-        raise SpeechzooError(f"{out} holds a run already; name a new folder")
+    _refuse_used(out)
     shards = [_read(folder) for folder in folders]
     _refuse_other_runs(shards)
     _refuse_missing(shards)
@@ -63,21 +68,43 @@ def merge(out: Path, folders: Sequence[Path]) -> list[str]:
     run = first.model_copy(
         update={
             "shard": None,
+            "asked": None,
             "created": min(shard.run.created for shard in shards),
             "notes": (*first.notes, *told),
         }
     )
-    with Store(out) as store:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
+            draft = Path(scratch) / out.name
+            _write(draft, run, shards, list(answers.values()))
+            draft.rename(out)
+    except OSError as error:
+        raise StoreError(f"{out} cannot be made: {error}") from error
+    return told
+
+
+def _refuse_used(out: Path) -> None:
+    if (out / "run.json").exists():
+        raise SpeechzooError(
+            f"{out} holds a run already; name a new folder, or see it with: speechzoo report {out}"
+        )
+    if out.exists() and any(out.iterdir()):
+        raise SpeechzooError(f"{out} is not empty; name a new folder")
+
+
+def _write(
+    folder: Path, run: RunFile, shards: Sequence[ShardFolder], answers: Sequence[AnswerRecord]
+) -> None:
+    with Store(folder) as store:
         for shard in shards:
             _keep_audio(shard, store.audio)
-        store.add_answers(list(answers.values()))
+        store.add_answers(answers)
         store.add_grades(_grades(shards))
-        _merge_judgements(out, shards)
-        # Last: without run.json the folder is no run, and the same command can be given again.
+        _merge_judgements(folder, shards)
         store.write_plan(run, _items(shards))
-        if first.transcriber is not None:
+        if run.transcriber is not None:
             store.write_transcripts(_transcripts(shards))
-    return told
 
 
 def _read(folder: Path) -> ShardFolder:
@@ -98,7 +125,7 @@ def _refuse_other_runs(shards: Sequence[ShardFolder]) -> None:
             for name, (one, two) in _compared(first.run, other.run).items()
             if one != two
         ]
-        if not differing and _without_plan(first) != _without_plan(other):
+        if not differing and (first.run.asked, _told(first)) != (other.run.asked, _told(other)):
             differing = ["items: other items, or the same with other content"]
         if differing:
             told = "\n  ".join(differing)
@@ -121,8 +148,16 @@ def _compared(one: RunFile, two: RunFile) -> dict[str, tuple[object, object]]:
     }
 
 
-def _without_plan(shard: ShardFolder) -> list[JsonObject]:
-    return [item.model_dump(exclude={"planned"}) for item in shard.items]
+def _told(shard: ShardFolder) -> list[tuple[object, ...]]:
+    """What the items are, wherever a machine keeps their clips; what is in those, ``asked`` digests."""
+    return [
+        (
+            *(item.id, item.cluster, item.attributes, item.chance),
+            {condition: (ask.text, ask.spoken, ask.seconds) for condition, ask in item.asks.items()},
+            {condition: reason for condition, (reason, _) in item.failures.items()},
+        )
+        for item in shard.items
+    ]
 
 
 def _refuse_missing(shards: Sequence[ShardFolder]) -> None:
@@ -149,14 +184,37 @@ def _refuse_unfinished(shard: ShardFolder) -> None:
 
 
 def _answers(shards: Sequence[ShardFolder]) -> tuple[dict[Key, AnswerRecord], list[Key]]:
-    """One answer for each key, and the keys that were answered differently by two folders."""
+    """One answer for each key, and the keys that were answered differently by two folders.
+
+    The first is kept, unless the machine failed there and did not elsewhere. An answer and the prior that it
+    is held against come from one folder, where they were graded together.
+    """
     kept: dict[Key, AnswerRecord] = {}
     differing = []
     for shard in shards:
+        before = {key: kept[key] for key in shard.answers if key in kept}
+        better = _asked_in_vain(before) - _asked_in_vain(shard.answers)
         for key, record in shard.answers.items():
-            if _untimed(kept.setdefault(key, record).answer) != _untimed(record.answer):
+            if key in before and _differ(before[key].answer, record.answer):
                 differing.append(key)
+            if key not in before or _asking(key) in better:
+                kept[key] = record
     return kept, differing
+
+
+def _asked_in_vain(answers: Mapping[Key, AnswerRecord]) -> set[Asking]:
+    return {_asking(key) for key, record in answers.items() if failed_by_machine(record.answer)}
+
+
+def _asking(key: Key) -> Asking:
+    return key.role, key.item, key.condition
+
+
+def _differ(one: JsonObject, other: JsonObject) -> bool:
+    """What a machine failed at says nothing about the model."""
+    if failed_by_machine(one) or failed_by_machine(other):
+        return False
+    return _untimed(one) != _untimed(other)
 
 
 def _untimed(answer: JsonObject) -> JsonObject:
@@ -173,7 +231,7 @@ def _nondeterminism(differing: Sequence[Key]) -> list[str]:
     key = differing[0]
     return [
         f"{len(differing)} asks were answered differently by two jobs, such as {key.item!r} ({key.way}): the "
-        "model is not deterministic there; the first answer is kept"
+        "model is not deterministic there; one of the answers is kept"
     ]
 
 

@@ -2,10 +2,14 @@
 
 import hashlib
 import math
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from itertools import groupby
+from typing import TypeGuard
+
+import numpy as np
 
 from speechzoo.asks import (
     Ask,
@@ -33,25 +37,40 @@ from speechzoo.task import Item, Task
 PROBE_ITEMS = 16
 CHARACTERS_A_TOKEN = 4
 AUDIO_TOKENS_A_SECOND = 12.5
+# Of a run of more items nothing is kept in memory that can be had again: asks, answers, grades, and the texts
+# of items. What is looked at in order is then made or read each time, which takes some 20 microseconds.
+LARGE = 20_000
+KEPT_OF_LARGE = 1_000
+# 64 bits of a hash tell contexts apart, and millions of them have to be kept.
+CONTEXT_DIGITS = 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Work:
     """One ask for one system, with what the runner needs to order and pack it.
 
     Attributes:
         key: what its answer will be filed under.
-        ask: the ask itself.
+        source: the ask, or what makes it.
         digest: hash of everything in the ask; an answer on disk counts only if this is equal.
         context: hash of what is read and heard; equal contexts can share one prefill.
         cost: estimated tokens.
     """
 
     key: Key
-    ask: Ask
+    source: "Ask | Callable[[Work], Ask]"
     digest: str
     context: str
     cost: int
+
+    @property
+    def ask(self) -> Ask:
+        """The ask itself."""
+        return self.source(self) if callable(self.source) else self.source
+
+
+Asks = Mapping[tuple[str, Condition], Ask | Failure]
+"""What a task asks, by item and condition; a failure where it cannot."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +79,69 @@ class Plan:
 
     Attributes:
         items: the items it is about, by id.
-        shown: the items as reports show them.
-        works: one for each (system, item, condition, variant) that can be asked.
+        asks: what is asked about them.
+        conditions: of the model under test.
+        works: one for each (system, item, condition, variant) that can be asked; those of an item stand
+            together, in the order of the items.
         failures: those that cannot, and why.
     """
 
     items: Mapping[str, Item]
-    shown: tuple[RunItem, ...]
+    asks: Asks
+    conditions: Collection[Condition]
     works: tuple[Work, ...]
     failures: Mapping[Key, Failure]
 
+    def shown(self, basis: Callable[[Work], str]) -> Iterator[RunItem]:
+        """The items as reports show them, in their order; ``basis`` is what an answer to a work must have."""
+        groups = groupby(self.works, key=lambda work: work.key.item)
+        planned, works = next(groups, ("", iter(())))
+        for item in self.items.values():
+            own: dict[str, str] = {}
+            if item.id == planned:
+                own = {work.key.way: basis(work) for work in works}
+                planned, works = next(groups, ("", iter(())))
+            yield _shown(item, self.conditions, self.asks, own)
 
-Asks = Mapping[tuple[str, Condition], Ask | Failure]
-"""What a task asks, by item and condition; a failure where it cannot."""
+
+def kept(items: int) -> int | None:
+    """How many asks or records of a run of so many items are kept in memory; None for all."""
+    return None if items <= LARGE else KEPT_OF_LARGE
+
+
+class TaskAsks(Asks):
+    """What a task asks. Each item is asked about at once, so that what cannot be asked is known.
+
+    Of a large run only the last asks are kept: a task asks about an item in the same way every time.
+
+    Args:
+        task: the task.
+        items: that are asked about.
+        conditions: under which they are.
+    """
+
+    def __init__(self, task: Task, items: Sequence[Item], conditions: Sequence[Condition]) -> None:
+        self._task, self._conditions = task, conditions
+        self._items = {item.id: item for item in items}
+        self._again = lru_cache(kept(len(items)))(self._asked)
+        self._failures: dict[tuple[str, Condition], Failure] = {}
+        for key in self:
+            asked = ask_one(partial(self._again, *key), _read_headers)
+            if isinstance(asked, Failure):
+                self._failures[key] = asked
+
+    def __getitem__(self, key: tuple[str, Condition]) -> Ask | Failure:
+        failure = self._failures.get(key)
+        return self._again(*key) if failure is None else failure
+
+    def __iter__(self) -> Iterator[tuple[str, Condition]]:
+        return ((item, condition) for item in self._items for condition in self._conditions)
+
+    def __len__(self) -> int:
+        return len(self._items) * len(self._conditions)
+
+    def _asked(self, item: str, condition: Condition) -> Ask:
+        return self._task.ask(self._items[item], condition)
 
 
 def choose_items(items: Iterable[Item], limit: int | None, seed: int) -> list[Item]:
@@ -81,7 +150,7 @@ def choose_items(items: Iterable[Item], limit: int | None, seed: int) -> list[It
     Raises:
         SpeechzooError: two items have one id, an item is malformed, or there are none.
     """
-    everything = list(items)
+    everything = items if isinstance(items, list) else list(items)
     if fault := next(filter(None, map(item_fault, everything)), None):
         raise SpeechzooError(fault)
     ids = [item.id for item in everything]
@@ -97,18 +166,14 @@ def choose_items(items: Iterable[Item], limit: int | None, seed: int) -> list[It
 
 def ask_all(task: Task, items: Sequence[Item], conditions: Sequence[Condition]) -> Asks:
     """Every item under every condition; what cannot be asked, and why."""
-    return {
-        (item.id, condition): ask_one(task, item, condition, _read_headers)
-        for item in items
-        for condition in conditions
-    }
+    return TaskAsks(task, items, conditions)
 
 
 def lacking(asks: Asks, condition: Condition, able: Collection[Capability]) -> set[Capability]:
     """What a system would have to be able to do, and is not, for all asks of a condition."""
     needed: set[Capability] = set()
-    for (_, own_condition), ask in asks.items():
-        if own_condition == condition and not isinstance(ask, Failure):
+    for key in asks:
+        if key[1] == condition and not isinstance(ask := asks[key], Failure):
             needed |= required_capabilities(ask)
     return needed - set(able)
 
@@ -129,32 +194,31 @@ def make_plan(
         seed: of the probe's choice of items.
         priors: the systems that are asked for the continuations without their context as well.
     """
+    wanted = dict.fromkeys(condition for own in systems.values() for condition in own)
+    roles = {condition: [role for role in systems if condition in systems[role]] for condition in wanted}
+    source = partial(_made, asks)
+    probes = _probe(asks, items, systems, seed)
     works: list[Work] = []
     failures: dict[Key, Failure] = {}
-    for role, conditions in systems.items():
-        for (item_id, condition), ask in asks.items():
-            if condition not in conditions:
-                continue
-            key = Key(role=role, item=item_id, condition=condition)
+    for item in items:
+        for condition, own in roles.items():
+            ask = asks[item.id, condition]
+            keys = [Key(role=role, item=item.id, condition=condition) for role in own]
             if isinstance(ask, Failure):
-                failures[key] = ask
+                failures |= dict.fromkeys(keys, ask)
             else:
-                works.append(_work(key, ask))
-    works += _prior(asks, {role: systems[role] for role in priors})
-    works += _probe(asks, items, systems, seed)
-    return Plan(
-        items={item.id: item for item in items},
-        shown=tuple(_shown(item, systems["model"], asks) for item in items),
-        works=tuple(works),
-        failures=failures,
-    )
+                works += _works(keys, ask, source)
+                works += _priors([key for key in keys if key.role in priors], ask, source)
+        works += probes.get(item.id, [])
+    return Plan({item.id: item for item in items}, asks, systems["model"], tuple(works), failures)
 
 
 def clips_in_memory(plan: Plan) -> Iterator[AudioClip]:
     """The clips of planned items that are no files: a run keeps them, so that reports can play them."""
     for work in plan.works:
-        if not work.key.variant:
-            yield from (clip for clip in all_clips(work.ask) if isinstance(clip.data, bytes))
+        ask = plan.asks[work.key.item, work.key.condition]
+        if not work.key.variant and not isinstance(ask, Failure):
+            yield from (clip for clip in all_clips(ask) if isinstance(clip.data, bytes))
 
 
 def pack(works: Sequence[Work], budget: int) -> list[list[Work]]:
@@ -163,37 +227,37 @@ def pack(works: Sequence[Work], budget: int) -> list[list[Work]]:
     What of one context is larger than the budget is cut; a single ask that is larger goes alone. Longest
     first, so that a lack of memory shows at the start and not after a night.
     """
-    by_context = sorted(works, key=lambda work: (work.context, -work.cost))
-    units = [
-        unit
-        for _, group in groupby(by_context, key=lambda work: work.context)
-        for unit in _filled([[work] for work in group], budget)
-    ]
-    return _filled(sorted(units, key=lambda unit: (-_total(unit), unit[0].context)), budget)
-
-
-def _filled(units: Iterable[list[Work]], budget: int) -> list[list[Work]]:
-    """The units in their order, as many a batch as fit into the budget."""
+    by_context = sorted(sorted(works, key=lambda work: -work.cost), key=lambda work: work.context)
+    starts = array("q", _unit_starts(by_context, budget))
+    if not starts:
+        return []
+    totals = np.add.reduceat([work.cost for work in by_context], starts)
+    ends = array("q", [*starts[1:], len(by_context)])
     batches: list[list[Work]] = []
     room = 0
-    for unit in units:
-        cost = _total(unit)
-        if cost > room or not batches:
+    for unit in np.argsort(-totals, kind="stable"):
+        if totals[unit] > room or not batches:
             batches.append([])
             room = budget
-        batches[-1] += unit
-        room -= cost
+        batches[-1] += by_context[starts[unit] : ends[unit]]
+        room -= int(totals[unit])
     return batches
 
 
-def _total(works: Iterable[Work]) -> int:
-    return sum(work.cost for work in works)
+def _unit_starts(by_context: Sequence[Work], budget: int) -> Iterator[int]:
+    """Where works begin that go into one batch together: as many of one context as fit into the budget."""
+    room, context = 0, ""
+    for place, work in enumerate(by_context):
+        if not place or work.context != context or work.cost > room:
+            yield place
+            room, context = budget, work.context
+        room -= work.cost
 
 
-def ask_one(task: Task, item: Item, condition: Condition, check: Callable[[Ask], object]) -> Ask | Failure:
-    """The item as an ask, or why it cannot be asked: the task or the check raised something."""
+def ask_one(make: Callable[[], Ask], check: Callable[[Ask], object]) -> Ask | Failure:
+    """An item as an ask, or why it cannot be asked: what makes or checks it raised something."""
     try:
-        ask = task.ask(item, condition)
+        ask = make()
         check(ask)
     except ItemError as error:
         return Failure(error.reason, error.detail)
@@ -226,9 +290,54 @@ def item_fault(item: Item) -> str | None:
     return None
 
 
-def _work(key: Key, ask: Ask) -> Work:
+def _works(keys: Sequence[Key], ask: Ask, source: Callable[[Work], Ask] | None = None) -> list[Work]:
+    """The same ask under several keys; without a source it is kept."""
+    if not keys:
+        return []
     context = context_digest(ask)
-    return Work(key, ask, ask_digest(ask, context), context, _cost(ask))
+    digest, cost = ask_digest(ask, context), _cost(ask)
+    return [Work(key, source or ask, digest, context[:CONTEXT_DIGITS], cost) for key in keys]
+
+
+def _priors(keys: Sequence[Key], ask: Ask, source: Callable[[Work], Ask]) -> list[Work]:
+    """The scores of the continuations without the context: what these alone give away.
+
+    Under each condition, whose continuations may differ by a space.
+    """
+    contexts = score_asks(ask)
+    if not contexts or any(one.chat for one in contexts):
+        return []
+    own = [replace(key, variant="prior") for key in keys]
+    return _works(own, _without_context(ask), source)
+
+
+def _without_context(ask: Ask) -> ScoreAsk:
+    return ScoreAsk((), continuations_of(ask))
+
+
+def _made(asks: Asks, work: Work) -> Ask:
+    """The ask of a work, from what the task asks, perhaps now and for the second time.
+
+    Raises:
+        SpeechzooError: the task asks something else than before.
+    """
+    ask = asks[work.key.item, work.key.condition]
+    assert not isinstance(ask, Failure), "what cannot be asked is no work"
+    if work.key.variant == "prior":
+        ask = _without_context(ask)
+    if not _is(ask, work.digest):
+        raise SpeechzooError(
+            f"item {work.key.item!r} under {work.key.condition}: asked again, the task asks something else; "
+            "an ask may depend on nothing but the item and the condition (draw with a seed)"
+        )
+    return ask
+
+
+def _is(ask: Ask, digest: str) -> bool:
+    try:
+        return ask_digest(ask) == digest
+    except ItemError:  # a file that is gone by now is told by the worker, as this item's failure
+        return True
 
 
 def _cost(ask: Ask) -> int:
@@ -246,48 +355,35 @@ def _reply_tokens(ask: Ask) -> int:
     return ask.max_tokens if isinstance(ask, ReplyAsk) else 0
 
 
-def _prior(asks: Asks, systems: Mapping[Role, Collection[Condition]]) -> list[Work]:
-    """Each system's scores of the continuations without the context: what these alone give away.
-
-    Under each of its conditions, whose continuations may differ by a space.
-    """
-    works = []
-    for role, conditions in systems.items():
-        for (item_id, condition), ask in asks.items():
-            if isinstance(ask, Failure) or condition not in conditions:
-                continue
-            if (contexts := score_asks(ask)) and not any(one.chat for one in contexts):
-                key = Key(role=role, item=item_id, condition=condition, variant="prior")
-                works.append(_work(key, ScoreAsk((), continuations_of(ask))))
-    return works
-
-
 def _probe(
     asks: Asks,
     items: Sequence[Item],
     systems: Mapping[Role, Collection[Condition]],
     seed: int,
-) -> list[Work]:
+) -> dict[str, list[Work]]:
     """Some items asked again with silence and with another item's audio: does the model hear?"""
     if Condition.S2T not in systems["model"]:
-        return []
-    asked = {
-        item.id: ask
-        for item in items
-        if isinstance(ask := asks[item.id, Condition.S2T], ScoreAsk | MultiScoreAsk | ReplyAsk)
-        and _heard(ask)
+        return {}
+    heard = [item.id for item in items if _can_be_probed(asks[item.id, Condition.S2T])]
+    chosen = {
+        item_id: ask
+        for item_id in _shuffled(heard, seed)[:PROBE_ITEMS]
+        if _can_be_probed(ask := asks[item_id, Condition.S2T])
     }
-    chosen = _shuffled(list(asked), seed)[:PROBE_ITEMS]
-    works = []
-    for place, item_id in enumerate(chosen):
-        others = (asked[name] for name in chosen[place + 1 :] + chosen[:place])
-        own = {clip.digest for clip in _heard(asked[item_id])}
+    probes: dict[str, list[Work]] = {}
+    for place, (item_id, ask) in enumerate(chosen.items()):
+        others = [*chosen.values()][place + 1 :] + [*chosen.values()][:place]
+        own = {clip.digest for clip in _heard(ask)}
         # Several items may share one recording: hearing that one again would prove nothing.
-        other = next((clip for ask in others for clip in _heard(ask) if clip.digest not in own), None)
+        other = next((clip for one in others for clip in _heard(one) if clip.digest not in own), None)
         if other is not None:
-            works.append(_varied(item_id, "silence", asked[item_id], lambda clip: silence(clip.seconds)))
-            works.append(_varied(item_id, "swapped", asked[item_id], partial(_instead, other)))
-    return works
+            silenced = _varied(item_id, "silence", ask, lambda clip: silence(clip.seconds))
+            probes[item_id] = [silenced, _varied(item_id, "swapped", ask, partial(_instead, other))]
+    return probes
+
+
+def _can_be_probed(ask: Ask | Failure) -> TypeGuard[Ask]:
+    return isinstance(ask, ScoreAsk | MultiScoreAsk | ReplyAsk) and bool(_heard(ask))
 
 
 def _heard(ask: Ask) -> tuple[AudioClip, ...]:
@@ -300,10 +396,11 @@ def _instead(other: AudioClip, _own: AudioClip) -> AudioClip:
 
 def _varied(item_id: str, variant: Variant, ask: Ask, change: Callable[[AudioClip], AudioClip]) -> Work:
     key = Key(role="model", item=item_id, condition=Condition.S2T, variant=variant)
-    return _work(key, with_clips(ask, change))
+    (work,) = _works([key], with_clips(ask, change))
+    return work
 
 
-def _shown(item: Item, conditions: Collection[Condition], asks: Asks) -> RunItem:
+def _shown(item: Item, conditions: Collection[Condition], asks: Asks, planned: dict[str, str]) -> RunItem:
     shown: dict[Condition, ShownAsk] = {}
     failures: dict[Condition, tuple[str, str]] = {}
     for condition in conditions:
@@ -314,12 +411,18 @@ def _shown(item: Item, conditions: Collection[Condition], asks: Asks) -> RunItem
             shown[condition] = _shown_ask(ask)
     return RunItem(
         id=item.id,
-        cluster=item.cluster if item.cluster is not None else item.id,
+        cluster=cluster_of(item),
         attributes=dict(item.attributes),
         chance=item.chance,
         asks=shown,
+        planned=planned,
         failures=failures,
     )
+
+
+def cluster_of(item: Item) -> str:
+    """What it is resampled with; an item that shares nothing is a cluster of its own."""
+    return item.id if item.cluster is None else item.cluster
 
 
 def _shown_ask(ask: Ask) -> ShownAsk:

@@ -12,21 +12,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from speechzoo.asks import (
-    Answer,
-    ContinuationScore,
-    DialogueAnswer,
-    Failure,
-    ReplyAnswer,
-    ScoreAnswer,
-)
+from speechzoo.asks import Answer, Failure
 from speechzoo.audio import AudioClip
 from speechzoo.judging import Usage
 from speechzoo.registry import Published
+from speechzoo.run import wire
 from speechzoo.run.files import write_whole
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
@@ -44,8 +38,9 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Key(_Record):
-    """What an answer answers; unique in a run."""
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What an answer answers; unique in a run. There are millions of them in a large one."""
 
     role: Role
     item: str
@@ -174,6 +169,25 @@ class RunItem(_Record):
     failures: dict[Condition, tuple[str, str]] = {}
 
 
+class PlannedItem(Protocol):
+    """A `RunItem`, of which perhaps not all is kept in memory."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def cluster(self) -> str: ...
+    @property
+    def attributes(self) -> dict[str, str | int | float]: ...
+    @property
+    def chance(self) -> float | None: ...
+    @property
+    def asks(self) -> dict[Condition, ShownAsk]: ...
+    @property
+    def planned(self) -> dict[str, str]: ...
+    @property
+    def failures(self) -> dict[Condition, tuple[str, str]]: ...
+
+
 class MetricInfo(_Record):
     """A metric of the run's task, as `speechzoo.task.Metric` says."""
 
@@ -214,7 +228,8 @@ class RunFile(_Record):
     or in one before; it decides no score, and is no part of fingerprint and signature. ``channel`` is what
     befell every clip before it was heard, as `speechzoo.channel.Channel` names it, and ``voice`` the identity
     of the one that spoke their words anew; "" and None where the clips are the data set's own. ``shard`` says
-    which part of the items this folder holds answers for, such as ``2/8``; None means all.
+    which part of the items this folder holds answers for, such as ``2/8``; None means all. Of a part,
+    ``asked`` digests all that the whole run asks: parts that are put together must agree on it.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -230,13 +245,14 @@ class RunFile(_Record):
     conditions: tuple[Condition, ...]
     limit: int | None
     shard: str | None = None
+    asked: str | None = None
     seed: int
     device: str
     environment: dict[str, str]
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Result:
     """One graded answer, as the report sees it.
 
@@ -267,7 +283,7 @@ class Judging:
 
 @dataclass(frozen=True)
 class Results:
-    """A run's folder, read.
+    """A run's folder, read. Long texts and answers may be read again whenever they are looked at.
 
     ``audio_wer`` is the word error rate of the run's transcriber on what each item has to be heard, by
     item, where a transcriber was asked for; ``judging`` is None for a task without a judge.
@@ -275,81 +291,20 @@ class Results:
 
     folder: Path
     run: RunFile
-    items: Mapping[str, RunItem]
+    items: Mapping[str, PlannedItem]
     results: Mapping[Key, Result]
     audio_wer: Mapping[str, float] = field(default_factory=dict)
     judging: Judging | None = None
 
 
 def answer_to_json(answer: Answer | Failure, audio: Path) -> dict[str, Any]:
-    """The answer as JSON; its clips are written to the folder ``audio`` under their hash.
-
-    Numbers of other libraries become Python's, and texts are made `writable`: both would stop the line
-    from being written.
-    """
-    if isinstance(answer, Failure):
-        return {"kind": "failure", "reason": answer.reason, "detail": writable(answer.detail)}
-    if isinstance(answer, DialogueAnswer):
-        return {"kind": "dialogue", "replies": [answer_to_json(reply, audio) for reply in answer.replies]}
-    common = {
-        "heard": None if answer.heard is None else writable(answer.heard),
-        "timings": {name: float(seconds) for name, seconds in answer.timings.items()},
-    }
-    if isinstance(answer, ScoreAnswer):
-        means = {"means": True} if answer.means else {}
-        return {
-            "kind": "score",
-            "scores": [_score_to_json(score) for score in answer.scores],
-            **means,
-            **common,
-        }
-    return {
-        "kind": "reply",
-        "text": None if answer.text is None else writable(answer.text),
-        "clip": keep_clip(answer.clip, audio) if answer.clip else None,
-        "truncated": bool(answer.truncated),
-        **common,
-        **({"served": _served_to_json(answer.served)} if answer.served else {}),
-    }
+    """The answer as JSON; its clips are written to the folder ``audio`` under their hash."""
+    return wire.answer_to_json(answer, lambda clip: keep_clip(clip, audio))
 
 
 def answer_from_json(record: Mapping[str, Any], audio: Path) -> Answer | Failure:
     """What `answer_to_json` wrote."""
-    if record["kind"] == "failure":
-        return Failure(record["reason"], record["detail"])
-    if record["kind"] == "score":
-        scores = tuple(ContinuationScore(*score) for score in record["scores"])
-        return ScoreAnswer(scores, record["heard"], record["timings"], means=record.get("means", False))
-    if record["kind"] == "dialogue":
-        return DialogueAnswer(tuple(_turn(reply, audio) for reply in record["replies"]))
-    return _reply(record, audio)
-
-
-def _served_to_json(served: Mapping[str, str | int]) -> dict[str, str | int]:
-    return {name: writable(told) if isinstance(told, str) else told for name, told in served.items()}
-
-
-def _score_to_json(score: ContinuationScore) -> list[float | int]:
-    """Log-likelihood, tokens and, where they are known, audio tokens of the context."""
-    known = [] if score.audio_tokens is None else [int(score.audio_tokens)]
-    return [float(score.log_likelihood), int(score.tokens), *known]
-
-
-def _turn(record: Mapping[str, Any], audio: Path) -> ReplyAnswer | Failure:
-    if record["kind"] == "failure":
-        return Failure(record["reason"], record["detail"])
-    return _reply(record, audio)
-
-
-def _reply(record: Mapping[str, Any], audio: Path) -> ReplyAnswer:
-    return ReplyAnswer(
-        text=record["text"],
-        clip=AudioClip.from_file(audio / record["clip"]) if record["clip"] else None,
-        truncated=record["truncated"],
-        heard=record["heard"],
-        timings=record["timings"],
-        served=record.get("served", {}),
-    )
+    return wire.answer_from_json(record, lambda name: AudioClip.from_file(audio / name))
 
 
 def clip_file_name(clip: AudioClip) -> str:
@@ -368,8 +323,3 @@ def keep_clip(clip: AudioClip, audio: Path) -> str:
     if not (audio / name).exists():
         write_whole(audio / name, clip.encoded())
     return name
-
-
-def writable(value: str) -> str:
-    """The text with ``?`` for halves of surrogate pairs, which UTF-8 cannot hold."""
-    return value.encode("utf-8", "replace").decode() if not value.isascii() else value

@@ -1,20 +1,23 @@
 """Reads a run's folder back as results, for reports; needs neither the model nor the task."""
 
 import gc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from speechzoo.asks import Failure, is_truncated
 from speechzoo.errors import StoreError
 from speechzoo.run.grade import grade_basis, prior_of
 from speechzoo.run.judge import judge_digest
+from speechzoo.run.lookup import Lookup, Planned, read_items
 from speechzoo.run.records import (
     AnswerRecord,
     GradeRecord,
     JudgementRecord,
     Judging,
     Key,
+    PlannedItem,
     Result,
     Results,
     RunFile,
@@ -23,7 +26,7 @@ from speechzoo.run.records import (
     answer_from_json,
     usage_of,
 )
-from speechzoo.run.store import read_lines, read_run
+from speechzoo.run.store import read_lines, read_places, read_run
 
 
 @contextmanager
@@ -51,25 +54,51 @@ def read_results(folder: Path) -> Results:
     run = read_run(folder)
     if not (folder / "items.jsonl").exists():
         raise StoreError(f"{folder}: items.jsonl is missing; run the same 'eval' again to have it written")
-    items = list(read_lines(folder / "items.jsonl", RunItem))
-    answers = valid_answers(items, read_lines(folder / "answers.jsonl", AnswerRecord))
-    grades = {(grade.key, grade.basis): grade for grade in read_lines(folder / "grades.jsonl", GradeRecord)}
-    results = {}
-    for key, record in answers.items():
-        basis = grade_basis(record, prior_of(key, answers), run.task.identity, run.task.version)
-        results[key] = _result(record, grades.get((key, basis)), folder / "audio")
-    for item in items:
-        results.update(_not_asked(run, item))
-    shown = {item.id: item for item in items}
-    return Results(folder, run, shown, results, _audio_wer(folder, run), _judging(folder, run))
+    planned = Planned()
+    items = read_items(folder / "items.jsonl", planned)
+    answers = planned.answers(folder)
+    grades = Lookup(folder / "grades.jsonl", GradeRecord, planned.places)
+    for offset, grade in read_places(folder / "grades.jsonl", GradeRecord):
+        if grade.key in answers and grade.basis == _grade_basis(grade.key, answers, run):
+            grades.put(grade.key, offset)
+    not_asked = {key: result for item in items.values() for key, result in _not_asked(run, item).items()}
+    results = GradedAnswers(answers, grades, not_asked, folder / "audio")
+    return Results(folder, run, items, results, _audio_wer(folder, run), _judging(folder, run))
+
+
+class GradedAnswers(Mapping[Key, Result]):
+    """Answers with their grades, put together when they are looked at; and what could not be asked."""
+
+    def __init__(
+        self,
+        answers: Lookup[AnswerRecord],
+        grades: Lookup[GradeRecord],
+        not_asked: Mapping[Key, Result],
+        audio: Path,
+    ) -> None:
+        self._answers, self._grades, self._not_asked, self._audio = answers, grades, not_asked, audio
+
+    def __getitem__(self, key: Key) -> Result:
+        if key in self._answers:
+            return _result(self._answers[key], self._grades.get(key), self._audio)
+        return self._not_asked[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._answers or key in self._not_asked
+
+    def __iter__(self) -> Iterator[Key]:
+        return chain(self._answers, self._not_asked)
+
+    def __len__(self) -> int:
+        return len(self._answers) + len(self._not_asked)
+
+
+def _grade_basis(key: Key, answers: Lookup[AnswerRecord], run: RunFile) -> str:
+    return grade_basis(answers[key], prior_of(key, answers), run.task.identity, run.task.version)
 
 
 def valid_answers(items: Iterable[RunItem], records: Iterable[AnswerRecord]) -> dict[Key, AnswerRecord]:
-    """Answers to exactly what is planned, by exactly the systems of the plan.
-
-    The last one counts: an ask is only put again because its first answer was a failure of the
-    machine, or because the user wanted it afresh.
-    """
+    """All answers at once of what `Planned.answers` looks up."""
     planned = {item.id: item.planned for item in items}
     return {
         record.key: record
@@ -104,7 +133,7 @@ def _result(record: AnswerRecord, grade: GradeRecord | None, audio: Path) -> Res
     return Result(record.key, answer, grade.outcome(), grade.wer, truncated)
 
 
-def _not_asked(run: RunFile, item: RunItem) -> dict[Key, Result]:
+def _not_asked(run: RunFile, item: PlannedItem) -> dict[Key, Result]:
     results = {}
     for role, system in run.systems.items():
         for condition in system.conditions:

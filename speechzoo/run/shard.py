@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from speechzoo.errors import SpeechzooError
-from speechzoo.run.plan import Plan
+from speechzoo.run.plan import Plan, cluster_of
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,14 @@ def part_of(plan: Plan, shard: Shard, seed: int) -> Plan:
     return replace(plan, works=tuple(work for work in plan.works if work.key.item in own))
 
 
+def asks_digest(plan: Plan) -> str:
+    """SHA-256, in hex, of what a plan asks, with the content of all clips: equal shards are of one plan."""
+    whole = hashlib.sha256()
+    for work in plan.works:
+        whole.update(f"{work.key.item}\0{work.key.way}\0{work.digest}\n".encode())
+    return whole.hexdigest()
+
+
 def _groups(plan: Plan) -> Iterable[set[str]]:
     """Ids of items that stay together."""
     # Here, because it takes longer to import than all the rest, and most runs are not divided.
@@ -79,8 +87,8 @@ def _groups(plan: Plan) -> Iterable[set[str]]:
 
     sets = DisjointSet(plan.items)
     first: dict[tuple[str, str], str] = {}
-    for item in plan.shown:
-        sets.merge(item.id, first.setdefault(("cluster", item.cluster), item.id))
+    for item in plan.items.values():
+        sets.merge(item.id, first.setdefault(("cluster", cluster_of(item)), item.id))
     for work in plan.works:
         # Priors have no context, and a probe's silence is nobody's.
         if not work.key.variant:

@@ -1,21 +1,18 @@
 """Texts as speech by a voice: each is spoken once ever, and kept beside the fetched files."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from filelock import FileLock
 
 from speechzoo.asks import Failure
 from speechzoo.audio import AudioClip
 from speechzoo.errors import StoreError
-from speechzoo.loading import Component, load
+from speechzoo.loading import Component
 from speechzoo.run.describe import digest
-from speechzoo.run.execute import isolating
 from speechzoo.run.files import write_whole
+from speechzoo.run.jobs import in_batches, served, tell_failures
 from speechzoo.run.progress import Progress
-from speechzoo.services import Voice
-from speechzoo.setup import LoadOptions
 from speechzoo.weights import cache_folder
 
 TEXTS_A_CALL = 8
@@ -24,7 +21,9 @@ Spoken = dict[str, AudioClip | Failure]
 """Clips by their texts; a failure where the voice cannot speak one."""
 
 
-def speak(component: Component, texts: Iterable[str], device: str, progress: Progress) -> Spoken:
+def speak(
+    component: Component, texts: Iterable[str], device: str, progress: Progress, jobs: int = 1
+) -> Spoken:
     """Each text as a clip that tells what is said in it. The voice is loaded only if one is missing.
 
     Failures are not kept: another machine, or another try, may do better.
@@ -34,9 +33,11 @@ def speak(component: Component, texts: Iterable[str], device: str, progress: Pro
         texts: what is said; equal texts are spoken once.
         device: where the voice runs.
         progress: is told how far it is, and how many texts failed.
+        jobs: processes with a voice each; see `jobs.served`.
 
     Raises:
         SetupError: the voice cannot be loaded.
+        SpeechzooError: one of several processes died.
         StoreError: the cache cannot be written.
     """
     cache = SpeechCache(component, device)
@@ -44,9 +45,12 @@ def speak(component: Component, texts: Iterable[str], device: str, progress: Pro
     spoken: Spoken = {text: clip for text in wanted if (clip := cache.read(text)) is not None}
     todo = [text for text in wanted if text not in spoken]
     progress.stage(f"speaking ({component.name})", len(wanted), len(spoken))
-    if todo:
-        spoken |= _spoken(load(component, LoadOptions(device=device)), todo, cache, progress)
-    _tell_failures(spoken, progress)
+    batches = in_batches(todo, TEXTS_A_CALL)
+    for batch, made in zip(batches, served(component, "speak", batches, device, jobs), strict=True):
+        for text, clip in zip(batch, made, strict=True):
+            spoken[text] = cache.add(text, clip) if isinstance(clip, AudioClip) else _failure(clip)
+        progress.advance(len(batch))
+    tell_failures(spoken.values(), "texts could not be spoken", progress)
     return {text: spoken[text] for text in wanted}
 
 
@@ -78,25 +82,5 @@ def _file_name(text: str) -> str:
     return f"{hashlib.sha256(text.encode()).hexdigest()}.flac"
 
 
-def _spoken(voice: Voice, texts: Sequence[str], cache: SpeechCache, progress: Progress) -> Spoken:
-    spoken: Spoken = {}
-    try:
-        for start in range(0, len(texts), TEXTS_A_CALL):
-            batch = list(texts[start : start + TEXTS_A_CALL])
-            for text, clip in zip(batch, isolating(voice.speak, batch), strict=True):
-                spoken[text] = cache.add(text, clip) if isinstance(clip, AudioClip) else _failure(clip)
-            progress.advance(len(batch))
-    finally:
-        voice.close()
-    return spoken
-
-
 def _failure(made: object) -> Failure:
     return made if isinstance(made, Failure) else Failure("wrong_answer_shape", f"no clip but {made!r}")
-
-
-def _tell_failures(spoken: Spoken, progress: Progress) -> None:
-    failures = [one for one in spoken.values() if isinstance(one, Failure)]
-    if failures:
-        counted = ", ".join(f"{n} {reason}" for reason, n in Counter(f.reason for f in failures).items())
-        progress.say(f"{len(failures)} texts could not be spoken ({counted}): {failures[0].detail}")

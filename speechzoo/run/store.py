@@ -9,10 +9,10 @@ import os
 import re
 import socket
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import BinaryIO, Self, TypeVar
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
@@ -61,6 +61,11 @@ def read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
     Raises:
         StoreError: any other line is damaged.
     """
+    return (record for _, record in read_places(path, kind))
+
+
+def read_places(path: Path, kind: type[Record]) -> Iterator[tuple[int, Record]]:
+    """As `read_lines`, each record with the byte at which it begins."""
     if not path.exists():
         return
     offset = 0
@@ -69,13 +74,19 @@ def read_lines(path: Path, kind: type[Record]) -> Iterator[Record]:
             if not line.endswith(b"\n"):
                 return
             try:
-                yield kind.model_validate_json(from_line(line.rstrip(b"\n")))
+                yield offset, kind.model_validate_json(from_line(line.rstrip(b"\n")))
             except (ValueError, ValidationError) as error:
                 raise StoreError(
                     f"{path}, line {number} (byte {offset}) is damaged: {error}. Nothing was changed; "
                     "restore the file or delete that line to have it computed again."
                 ) from error
             offset += len(line)
+
+
+def read_line(file: BinaryIO, offset: int, kind: type[Record]) -> Record:
+    """The record that begins at a byte where `read_places` found one."""
+    file.seek(offset)
+    return kind.model_validate_json(from_line(file.readline().rstrip(b"\n")))
 
 
 class AppendFile:
@@ -170,27 +181,29 @@ class Store:
     def write_transcripts(self, records: Sequence[TranscriptRecord]) -> None:
         write_whole(self.folder / "transcripts.jsonl", b"".join(map(to_line, records)))
 
-    def write_plan(self, run: RunFile, items: Sequence[RunItem], keep_transcripts: bool = False) -> None:
-        """Says what the folder holds.
+    def write_plan(self, run: RunFile, items: Iterable[RunItem], keep_transcripts: bool = False) -> None:
+        """Says what the folder holds. Items are written as they come.
 
         Transcripts, which are kept elsewhere too, have to be written anew; or those are kept whose items
         are still heard as they were.
         """
-        kept = self._transcripts_of(items) if keep_transcripts else []
-        if kept:
-            self.write_transcripts(kept)
-        else:
-            (self.folder / "transcripts.jsonl").unlink(missing_ok=True)
-        write_whole(self.folder / "items.jsonl", b"".join(map(to_line, items)))
+        kept = self._transcripts() if keep_transcripts else {}
+        before = {item.id: _heard(item) for item in self._items_of(kept)}
+        (self.folder / "transcripts.jsonl").unlink(missing_ok=True)
+        write_whole(self.folder / "items.jsonl", map(to_line, items))
+        same = [item.id for item in self._items_of(kept) if _heard(item) == before.get(item.id)]
+        if same:
+            self.write_transcripts([kept[item] for item in same])
         write_whole(self.folder / "run.json", run.model_dump_json(indent=1))
 
-    def _transcripts_of(self, items: Sequence[RunItem]) -> list[TranscriptRecord]:
-        records = list(read_lines(self.folder / "transcripts.jsonl", TranscriptRecord))
-        if not records:
-            return []
-        before = {item.id: _heard(item) for item in read_lines(self.folder / "items.jsonl", RunItem)}
-        same = {item.id for item in items if _heard(item) == before.get(item.id)}
-        return [record for record in records if record.item in same]
+    def _transcripts(self) -> dict[str, TranscriptRecord]:
+        records = read_lines(self.folder / "transcripts.jsonl", TranscriptRecord)
+        return {record.item: record for record in records}
+
+    def _items_of(self, transcripts: Mapping[str, TranscriptRecord]) -> Iterator[RunItem]:
+        """The written items that have a transcript; of none nothing is read."""
+        written = read_lines(self.folder / "items.jsonl", RunItem) if transcripts else ()
+        return (item for item in written if item.id in transcripts)
 
     def __enter__(self) -> Self:
         return self

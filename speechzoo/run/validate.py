@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from statistics import median
 from typing import Any, TypeVar
@@ -215,7 +216,7 @@ def _ask_all(loaded: Sequence[Loaded], progress: Progress) -> tuple[list[Asked],
     failed: dict[tuple[str, Failure], list[Condition]] = defaultdict(list)
     for task, item in sound:
         for condition in task.conditions:
-            ask = ask_one(task, item, condition, all_clips)
+            ask = ask_one(partial(task.ask, item, condition), all_clips)
             if isinstance(ask, Failure):
                 failed[item.id, ask].append(condition)
             else:

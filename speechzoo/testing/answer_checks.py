@@ -5,12 +5,13 @@ import sys
 from dataclasses import replace
 from itertools import pairwise
 
+from speechzoo.agreement import Given
 from speechzoo.asks import Ask, Failure, ReplyAsk, ScoreAnswer, ScoreAsk
 from speechzoo.audio import AudioClip
 from speechzoo.specs import Capability
 from speechzoo.testing import probes
 from speechzoo.testing.findings import CheckError, NotApplicableError, check
-from speechzoo.testing.model_under_test import Given, ModelUnderTest, told
+from speechzoo.testing.model_under_test import ModelUnderTest, told
 
 # Of what the weights took, what may remain: a tokenizer's table, a buffer for later.
 LEFT_AFTER_CLOSE = 0.1

@@ -5,9 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-
-from speechzoo.asks import Answer, Ask, ContinuationScore, Failure, ReplyAnswer, ScoreAnswer
+from speechzoo.agreement import Given, agreement, close_to, same_score
+from speechzoo.asks import Ask, ContinuationScore, Failure, ScoreAnswer
 from speechzoo.errors import SetupError
 from speechzoo.model import Model
 from speechzoo.run.execute import answer_batch
@@ -15,14 +14,9 @@ from speechzoo.specs import Capability
 from speechzoo.testing import probes
 from speechzoo.testing.findings import NotApplicableError, Subject
 
-# Nats a token by which equal scores may differ. In 16 bits: half a unit in the last place of a logit between
-# 16 and 32, which trained models have, is 0.0078 and 0.0625. In float32 sums of many layers count for more.
-TOLERANCE = {"float32": 5e-4, "float16": 1e-2, "bfloat16": 1e-1}
 # Nats for each root of a token by which scores of different contexts must differ, in any dtype: what is lost
 # on the way leaves scores equal to the last bit.
 DIFFERENCE = 2e-3
-
-Given = Answer | Failure
 
 
 @dataclass(eq=False)
@@ -95,24 +89,14 @@ class ModelUnderTest(Subject):
         return self.singly(self.probes)
 
     def close_to(self, one: float, other: float, tokens: int) -> bool:
-        return abs(one - other) <= TOLERANCE[self.dtype] * max(1, tokens)
+        return close_to(one, other, tokens, self.dtype)
 
     def same(self, one: Given, other: Given) -> bool:
         """Equal but for rounding."""
-        if isinstance(one, Failure) and isinstance(other, Failure):
-            return one.reason == other.reason
-        if isinstance(one, ScoreAnswer) and isinstance(other, ScoreAnswer):
-            return len(one.scores) == len(other.scores) and all(
-                map(self.same_score, one.scores, other.scores)
-            )
-        if isinstance(one, ReplyAnswer) and isinstance(other, ReplyAnswer):
-            return (one.text, one.truncated) == (other.text, other.truncated) and _same_speech(one, other)
-        return False
+        return agreement(one, other, self.dtype).level != "differs"
 
     def same_score(self, one: ContinuationScore, other: ContinuationScore) -> bool:
-        return one.tokens == other.tokens and self.close_to(
-            one.log_likelihood, other.log_likelihood, one.tokens
-        )
+        return same_score(one, other, self.dtype)
 
     def differ(self, one: Given, other: Given) -> bool:
         """Different by more than rounding could ever do."""
@@ -135,14 +119,6 @@ class ModelUnderTest(Subject):
         except SetupError as error:
             return str(error)
         return f"{given.reason}: {given.detail}" if isinstance(given, Failure) else None
-
-
-def _same_speech(one: ReplyAnswer, other: ReplyAnswer) -> bool:
-    if one.clip is None or other.clip is None:
-        return one.clip is other.clip
-    first, second = one.clip.samples(), other.clip.samples()
-    same_shape = one.clip.header.rate == other.clip.header.rate and first.shape == second.shape
-    return same_shape and bool(np.allclose(first, second, atol=1e-3))
 
 
 def told(given: Given) -> str:

@@ -10,8 +10,9 @@ from typing import Any
 
 from speechzoo.catalogue import Catalogue
 from speechzoo.errors import SetupError, SpeechzooError
-from speechzoo.loading import import_target, is_installed
+from speechzoo.loading import is_installed
 from speechzoo.plugins import GROUP, Plugin
+from speechzoo.recipe import import_target
 from speechzoo.setup import Setup
 from speechzoo.specs import Capability, CommandSpec, ModelSpec, ServiceSpec, Spec, TaskSpec
 from speechzoo.testing.findings import CheckError, Subject, check

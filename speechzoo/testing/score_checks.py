@@ -8,13 +8,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from speechzoo.agreement import Given
 from speechzoo.asks import ContinuationScore, Failure, ReplyAnswer, ScoreAnswer, ScoreAsk
 from speechzoo.dialogue import Part, user
 from speechzoo.specs import Capability
 from speechzoo.testing import probes
 from speechzoo.testing.answer_checks import a_batch_equals_its_singles
 from speechzoo.testing.findings import CheckError, NotApplicableError, check
-from speechzoo.testing.model_under_test import Given, ModelUnderTest, told
+from speechzoo.testing.model_under_test import ModelUnderTest, told
 
 Context = tuple[Part, ...]
 

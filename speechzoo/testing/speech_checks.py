@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speechzoo.agreement import Given
 from speechzoo.asks import Ask, Failure, ReplyAnswer, ScoreAnswer
 from speechzoo.audio import AudioClip
 from speechzoo.dialogue import Part
@@ -16,7 +17,7 @@ from speechzoo.specs import Capability
 from speechzoo.testing import probes
 from speechzoo.testing.answer_checks import a_batch_equals_its_singles, no_state_between_calls
 from speechzoo.testing.findings import CheckError, NotApplicableError, check
-from speechzoo.testing.model_under_test import Given, ModelUnderTest, told
+from speechzoo.testing.model_under_test import ModelUnderTest, told
 
 # Feature extractors have windows of 2 s (tiny ones) to 60 s; most have 30 s.
 SECONDS = (4.0, 12.0, 32.0, 65.0)

@@ -162,6 +162,14 @@ def test_a_damaged_file_is_named(folder, tmp_path, content):
         lm.load_model(tmp_path, Setup("cut", tmp_path))
 
 
+def test_files_of_a_later_transformers_are_refused(folder, tmp_path):
+    """Otherwise: a model in an older environment loses its rope_theta, and nobody sees why."""
+    config = json.loads((folder / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "transformers_version": "99.1.0"}))
+    with pytest.raises(SetupError, match=r"config\.json was written by transformers 99\.1\.0\. Here is"):
+        lm.load_model(tmp_path, Setup("new", tmp_path))
+
+
 def test_an_unknown_model_type_has_its_tokenizer(folder, tiny, tmp_path):
     """Otherwise an adapter of a model that transformers does not know has to load its tokenizer by itself."""
     tiny.tokenizer.save_pretrained(tmp_path)

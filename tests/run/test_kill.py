@@ -9,6 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from speechzoo.run.plan import ask_all, make_plan
 from speechzoo.run.records import AnswerRecord, Key
 from speechzoo.run.store import read_lines
@@ -63,9 +65,15 @@ def test_killed_twenty_times_it_reports_what_an_undisturbed_run_reports(
         return subprocess.Popen(command(*arguments), env=instrument, cwd=tmp_path, stdout=pipe, stderr=quiet)
 
     def end(process: subprocess.Popen[bytes]) -> int:
-        # Its worker, which has the pipe too, is first done with the batch it was given.
         process.communicate()
         return process.returncode
+
+    def kill(process: subprocess.Popen[bytes]) -> None:
+        workers = psutil.Process(process.pid).children()
+        process.kill()
+        end(process)
+        # A worker ends when its run is gone, and not in the same instant.
+        assert not psutil.wait_procs(workers, 10)[1]
 
     assert end(start("whole", "log-whole")) == 0
     digest_of = digests()
@@ -80,8 +88,7 @@ def test_killed_twenty_times_it_reports_what_an_undisturbed_run_reports(
             assert process.poll() is None, "the run ended before it could be killed"
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 0.05 if instant else 1.5))
-        process.kill()
-        end(process)
+        kill(process)
         assert safe <= {record.key for record in read_lines(answers, AnswerRecord)}, (
             "a finished answer is lost"
         )

@@ -1,16 +1,18 @@
 """A recogniser beside the model: every clip once, its failures told, nothing else touched."""
 
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from speechzoo import Condition, SpeechzooError
+from speechzoo import AudioClip, Condition, SpeechzooError
 from speechzoo.catalogue import open_catalogue
 from speechzoo.errors import StoreError
 from speechzoo.loading import Component
 from speechzoo.run.evaluate import evaluate
-from speechzoo.run.listen import TranscriptCache
+from speechzoo.run.listen import TranscriptCache, hear
 from speechzoo.run.progress import Silent
 from speechzoo.run.records import Results, TranscriptRecord
 from speechzoo.run.request import Request
@@ -144,6 +146,18 @@ def test_another_transcriber_has_a_cache_of_its_own(tmp_path: Path) -> None:
     one, other = TranscriptCache(ears(), "cpu"), TranscriptCache(ears(fault="fail"), "cpu")
     assert len({one.path, other.path, TranscriptCache(ears(), "cuda").path}) == 3
     assert TranscriptCache(ears(), "cuda:0").path == TranscriptCache(ears(), "cuda:1").path
+
+
+def test_a_clip_is_heard_in_its_language(cache: Path, tmp_path: Path) -> None:
+    """Otherwise: a clip that was once heard as English is reported as misunderstood in its own language."""
+    log = tmp_path / "log"
+    plain = AudioClip.from_samples(0.1 * np.sin(np.arange(8_000, dtype=np.float32)), 16_000, "English")
+    clips = [plain, replace(plain, language="de"), replace(plain, language="fr"), plain]
+    hear(ears(log=log), clips[:1], "cpu", Silent())
+    assert len(hear(ears(log=log), clips, "cpu", Silent())) == 4
+    assert len(log.read_text().splitlines()) == 3
+    kept = TranscriptCache(ears(log=log), "cpu").read()
+    assert set(kept) == {plain.digest, f"{plain.digest}:de", f"{plain.digest}:fr"}
 
 
 def test_a_voice_is_refused(tmp_path: Path) -> None:

@@ -5,49 +5,31 @@ import random
 import signal
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from speechzoo import Condition, Failure, ScoreAnswer, ScoreAsk, raw
+from speechzoo import ScoreAnswer
 from speechzoo.catalogue import open_catalogue
+from speechzoo.cli.eval import command
 from speechzoo.errors import SetupError, SpeechzooError
-from speechzoo.gap import degradation
 from speechzoo.loading import Component
-from speechzoo.run.evaluate import MakeExecutor, evaluate
-from speechzoo.run.executors import Answered
 from speechzoo.run.executors.devices import read_devices
 from speechzoo.run.executors.local import Loading, LocalExecutor
 from speechzoo.run.executors.pool import State
-from speechzoo.run.plan import Work
-from speechzoo.run.progress import Silent
-from speechzoo.run.records import AnswerRecord, Key
+from speechzoo.run.executors.worker import WorkerLostError
 from speechzoo.run.request import Request
-from speechzoo.run.results import read_results
-from speechzoo.run.store import read_lines
 from speechzoo.setup import LoadOptions
 from tests.run.broken_card import broken_card
+from tests.run.in_process import InProcess
+from tests.run.long_answers import long_answers
+from tests.run.many_workers import Spare, batches, failures, items, run, work
 
-KILLS = 20
-
-
-def batches(count: int, poison: int = -1) -> list[list[Work]]:
-    texts = [f"number {n}" + " poison" * (n == poison) for n in range(2 * count)]
-    works = [
-        Work(
-            Key(role="model", item=str(n), condition=Condition.T2T),
-            ScoreAsk(raw(text), (" a",)),
-            text,
-            text,
-            1,
-        )
-        for n, text in enumerate(texts)
-    ]
-    return [works[2 * n : 2 * n + 2] for n in range(count)]
+DELAY = 0.01
 
 
 @contextmanager
@@ -69,14 +51,6 @@ def process_ids(running: LocalExecutor) -> list[int]:
     """Of the workers that run."""
     found = [place.worker.process_id for place in running._pool.places]
     return [number for number in found if number is not None]
-
-
-def items(answered: list[Answered]) -> list[str]:
-    return [work.key.item for done in answered for work, _ in done]
-
-
-def failures(answered: list[Answered]) -> dict[str, str]:
-    return {w.key.item: a.reason for done in answered for w, a in done if isinstance(a, Failure)}
 
 
 def wait_for(log: Path, lines: int) -> None:
@@ -132,7 +106,6 @@ def test_an_item_that_kills_every_worker_is_set_aside(instrument: dict[str, str]
     log = tmp_path / "log"
     with executor(workers=2, fault="exit", log=log) as running:
         answered = list(running.run(batches(4, poison=3)))
-        assert len(process_ids(running)) > 0
     assert failures(answered) == {"3": "worker_died"}
     assert sorted(items(answered)) == list("01234567")
     # Once in its batch, and three times alone, whoever asked it.
@@ -160,7 +133,7 @@ def test_a_worker_that_cannot_be_loaded_again_is_done_without(
     with closing(LocalExecutor(loading, 30.0, ["cpu", "cpu"])) as running:
         answered = running.run(batches(20))
         first = [next(answered)]
-        while not all(place.proven for place in running._pool.places):
+        while running._pool._at(State.LOADING):
             first.append(next(answered))
         broken.touch()
         os.kill(process_ids(running)[0], signal.SIGKILL)
@@ -188,32 +161,18 @@ def test_the_last_worker_that_cannot_be_loaded_again_ends_the_run(
     assert items([first]) == ["0", "1"]
 
 
-def run(folder: Path, executor: MakeExecutor) -> tuple[dict[str, Any], dict[Key, Any]]:
-    """A run's report, without when it was made, and its answers."""
-    catalogue = open_catalogue()
-    request = Request(
-        systems={"model": catalogue.model("instrument", {"delay": "0.01"})},
-        task=catalogue.task("arithmetic", {"count": "300"}),
-        conditions=(Condition.T2T, Condition.S2T),
-        out=folder,
-        batch_tokens=60,
-    )
-    evaluate(request, catalogue.plugins, Silent(), executor)
-    report = degradation(read_results(folder)).model_dump(mode="json")
-    del report["run"]["created"]
-    records = list(read_lines(folder / "answers.jsonl", AnswerRecord))
-    assert len(records) == len({record.key for record in records})
-    return report, {record.key: record.answer for record in records}
-
-
-def test_two_workers_killed_twenty_times_report_what_one_reports(
-    instrument: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("kills", "count"),
+    [(2, 60), pytest.param(20, 300, marks=pytest.mark.slow)],
+    ids=["twice", "twenty times"],
+)
+def test_two_workers_that_are_killed_report_what_one_reports(
+    instrument: dict[str, str], tmp_path: Path, kills: int, count: int
 ) -> None:
     """Otherwise: the number of cards, or a crash of one, changes a result."""
-    one = run(tmp_path / "one", Killed(workers=1, kills=0))
-    assert run(tmp_path / "two", Killed(workers=2, kills=0)) == one
-    assert run(tmp_path / "killed", killed := Killed(workers=2, kills=KILLS)) == one
-    assert killed.kills == KILLS
+    one = run(tmp_path / "one", InProcess, DELAY, count)
+    assert run(tmp_path / "killed", killed := Killed(workers=2, kills=kills), DELAY, count) == one
+    assert killed.kills == kills
 
 
 class Killed:
@@ -244,17 +203,56 @@ class Killed:
                     self.kills += 1
 
 
-class Spare:
-    """Spares an item that was killed twice on its own: a third time would set it aside."""
+def kill(worker: Any) -> None:
+    os.kill(worker.process_id, signal.SIGKILL)
 
-    def __init__(self) -> None:
-        self._alone: Counter[Key] = Counter()
 
-    def may_die(self, batch: list[Work]) -> bool:
-        if len(batch) > 1:
-            return True
-        self._alone.update(work.key for work in batch)
-        return all(self._alone[work.key] <= 2 for work in batch)
+def test_a_worker_killed_in_the_middle_of_what_it_sends_is_lost_like_any_other(
+    instrument: dict[str, str],
+) -> None:
+    """Otherwise: a run of spoken replies ends with an error of pipes when one worker runs out of memory."""
+    with closing(LocalExecutor(Loading(long_answers(), LoadOptions()), 60.0)) as running:
+        (place,) = running._pool.places
+        wait, killed = running._pool._wait, 0
+
+        def wait_and_kill(workers: Sequence[Any], seconds: float) -> Sequence[Any]:
+            nonlocal killed
+            ready = wait(workers, seconds)
+            if ready and place.state is State.BUSY and killed < 2:
+                kill(place.worker)
+                killed += 1
+            return ready
+
+        running._pool._wait = wait_and_kill
+        answered = list(running.run([[work(0)]]))
+    assert killed == 2 and items(answered) == ["0"] and not failures(answered)
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["while it loads", "while it waits"])
+def test_a_worker_that_is_gone_says_so(instrument: dict[str, str], waits: bool) -> None:
+    """Otherwise: a worker that was killed, by whoever that was, takes the run with it."""
+    with closing(LocalExecutor(Loading(long_answers(), LoadOptions()), 60.0)) as running:
+        worker: Any = running._pool.places[0].worker
+        worker.start()
+        if waits:
+            worker.loaded()
+        kill(worker)
+        worker.join(10.0)
+        with pytest.raises(WorkerLostError, match="worker ended with code -9"):
+            if waits:
+                worker.send([work(0).ask])
+            else:
+                worker.loaded()
+
+
+@pytest.mark.parametrize("devices", ["cuda:0,cuda:1", "cuda:0 x2"])
+def test_a_model_spread_over_all_cards_is_one_worker(devices: str) -> None:
+    """Otherwise: each of two workers is spread over all cards, on top of the other."""
+    spread = ["-m", "some-model", "-t", "some-task", "--device-map", "auto", "--device"]
+    refused = CliRunner().invoke(command, [*spread, devices])
+    assert refused.exit_code == 2
+    assert "--device-map auto spreads one model over all cards" in " ".join(refused.output.split())
+    assert "spreads" not in CliRunner().invoke(command, [*spread, "cuda:0"]).output
 
 
 @pytest.mark.parametrize(

@@ -3,27 +3,41 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from speechzoo import AudioClip, Failure
 from speechzoo.catalogue import open_catalogue
+from speechzoo.cli.eval import command as eval_command
+from speechzoo.cli.merge import command
 from speechzoo.errors import SpeechzooError
 from speechzoo.gap import degradation
-from speechzoo.run.evaluate import evaluate
+from speechzoo.plugins import Plugins
+from speechzoo.run.evaluate import MakeExecutor, evaluate
+from speechzoo.run.executors import Answered
 from speechzoo.run.merge import merge
+from speechzoo.run.plan import Work
 from speechzoo.run.progress import Silent
-from speechzoo.run.records import AnswerRecord
+from speechzoo.run.records import AnswerRecord, JudgementRecord, TranscriptRecord
 from speechzoo.run.request import Request
 from speechzoo.run.results import read_results
 from speechzoo.run.shard import read_shard
-from speechzoo.run.store import read_lines, to_line
+from speechzoo.run.store import Store, read_lines, to_line
 from tests.run.in_process import InProcess
 
 
-def run(folder: Path, shard: str | None = None, bias: str = "0.0", wording: str = "is", **asked: Any) -> Path:
+def run(
+    folder: Path,
+    shard: str | None = None,
+    bias: str = "0.0",
+    wording: str = "is",
+    make: MakeExecutor = InProcess,
+    **asked: Any,
+) -> Path:
     """A run, or a shard of it, in a folder of this name."""
     catalogue = open_catalogue()
     request = Request(
@@ -33,7 +47,7 @@ def run(folder: Path, shard: str | None = None, bias: str = "0.0", wording: str 
         out=folder,
         **asked,
     )
-    return evaluate(request, catalogue.plugins, Silent(), InProcess)
+    return evaluate(request, catalogue.plugins, Silent(), make)
 
 
 @pytest.fixture
@@ -140,6 +154,146 @@ def test_a_job_that_ran_twice_counts_once_and_must_agree(tmp_path: Path, shards:
     assert differing["stages"] == report(tmp_path / "merged")["stages"]
 
 
+class Dying(InProcess):
+    """A machine whose workers die over what has a digest that begins like this."""
+
+    of = ""
+
+    def run(self, batches: Iterable[list[Work]]) -> Iterator[Answered]:
+        for done in super().run(batches):
+            yield [
+                (work, Failure("worker_died") if work.digest[0] in self.of else answer)
+                for work, answer in done
+            ]
+
+
+class DyingOften(Dying):
+    of = "01234567"
+
+
+class DyingOtherwise(Dying):
+    of = "6789ab"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_answer_counts_more_than_a_machine_that_failed(
+    tmp_path: Path, shards: list[Path], first: bool
+) -> None:
+    """Otherwise: the order of arguments decides whether a job on a bad node throws good answers away."""
+    dead = run(tmp_path / "dead", "1/3", make=DyingOften)
+    assert report(dead)["stages"] != report(shards[0])["stages"]
+    assert merge(tmp_path / "merged", [dead, *shards] if first else [*shards, dead]) == []
+    assert report(tmp_path / "merged") == report(run(tmp_path / "whole"))
+
+
+def test_what_was_graded_together_stays_together(tmp_path: Path, shards: list[Path]) -> None:
+    """Otherwise: an answer of one job meets the prior of another, and what was graded has no grade."""
+    bad = [run(tmp_path / make.__name__, "1/3", make=make) for make in (DyingOften, DyingOtherwise)]
+    assert merge(tmp_path / "merged", [*bad, *shards[1:]]) == []
+    outcomes = [result.outcome for result in read_results(tmp_path / "merged").results.values()]
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    assert {failure.reason for failure in failed} == {"worker_died"}
+    of_one = [result.outcome for result in read_results(bad[0]).results.values()]
+    assert len(failed) < sum(isinstance(o, Failure) and o.reason == "worker_died" for o in of_one)
+
+
+Keep = Callable[..., None]
+
+
+@pytest.fixture
+def keep_clips(instrument: object, monkeypatch: pytest.MonkeyPatch) -> Keep:
+    """Has the task keep its clips in a folder, maybe such of another pitch."""
+    import speechzoo_instrument_parts as parts
+
+    made = parts.tone
+
+    def keep(folder: Path, change: float = 0.0) -> None:
+        folder.mkdir(exist_ok=True)
+
+        def tone(pitch: float) -> AudioClip:
+            path = folder / f"{pitch}.flac"
+            path.write_bytes(made(pitch + change).encoded())
+            return AudioClip.from_file(path)
+
+        monkeypatch.setattr(parts, "tone", tone)
+
+    return keep
+
+
+def test_machines_may_keep_the_clips_in_other_places(tmp_path: Path, keep_clips: Keep) -> None:
+    """Otherwise: jobs on machines whose home folders differ cannot be merged after all have run."""
+    keep_clips(tmp_path / "here")
+    parts = [run(tmp_path / "part-1", "1/2")]
+    whole = run(tmp_path / "whole")
+    keep_clips(tmp_path / "there")
+    parts += [run(tmp_path / "part-2", "2/2")]
+    assert merge(tmp_path / "merged", parts) == []
+    assert report(tmp_path / "merged") == report(whole)
+
+
+def test_other_recordings_of_the_same_name_are_refused(tmp_path: Path, keep_clips: Keep) -> None:
+    """Otherwise: half of a number is about clips that were exchanged in between."""
+    keep_clips(tmp_path / "here")
+    parts = [run(tmp_path / "part-1", "1/2")]
+    keep_clips(tmp_path / "here", change=0.5)
+    parts += [run(tmp_path / "part-2", "2/2")]
+    with pytest.raises(SpeechzooError, match="items: other items, or the same with other content"):
+        merge(tmp_path / "merged", parts)
+
+
+@pytest.mark.parametrize("step", ["add_grades", "write_plan", "write_transcripts"])
+def test_an_interrupted_merge_leaves_nothing(
+    instrument: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Otherwise: the next one counts every judgement and its cost twice, or has no transcripts."""
+    monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path / "cache"))
+    ears = open_catalogue().service("instrument-ears")
+    parts = [run(tmp_path / "runs" / f"part-{n}", f"{n}/2", transcriber=ears) for n in (1, 2)]
+    for part in parts:
+        judged = JudgementRecord(basis=part.name, judge="judge", answer=None, raw="?", cost=1.0)
+        (part / "judgements.jsonl").write_bytes(to_line(judged))
+    out = tmp_path / "runs" / "merged"
+
+    def interrupt(*given: object) -> None:
+        real(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        real = getattr(Store, step)
+        patch.setattr(Store, step, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            merge(out, parts)
+    assert sorted((tmp_path / "runs").iterdir()) == parts
+    merge(out, parts)
+    assert len(list(read_lines(out / "judgements.jsonl", JudgementRecord))) == 2
+    assert len(list(read_lines(out / "transcripts.jsonl", TranscriptRecord))) == 24
+
+
+def test_what_lies_in_the_folder_is_not_counted_in(tmp_path: Path, shards: list[Path]) -> None:
+    """Otherwise: what is left of something else becomes a part of the run."""
+    (tmp_path / "merged").mkdir()
+    (tmp_path / "merged" / "judgements.jsonl").touch()
+    with pytest.raises(SpeechzooError, match="merged is not empty; name a new folder"):
+        merge(tmp_path / "merged", shards)
+    (tmp_path / "merged" / "judgements.jsonl").unlink()
+    assert merge(tmp_path / "merged", shards) == []
+
+
+def test_a_merged_run_ends_as_any_other(
+    instrument: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise: a job array goes on after a run of failures as if it were good, or nobody is told of it."""
+    parts = [str(run(tmp_path / f"part-{n}", f"{n}/2", make=DyingOften)) for n in (1, 2)]
+    told: list[tuple[str, Path]] = []
+    monkeypatch.setattr(Plugins, "emit", lambda _, event, folder, report: told.append((event, folder)))
+    done = CliRunner().invoke(command, [str(tmp_path / "bad"), *parts])
+    assert done.exit_code == 1 and "answers are invalid, allowed are 5%" in done.output
+    assert (tmp_path / "bad" / "report.html").exists()
+    done = CliRunner().invoke(command, [str(tmp_path / "good"), *parts, "--max-errors", "100%"])
+    assert done.exit_code == 0, done.output
+    assert told == [("speechzoo_run_finished", tmp_path / name) for name in ("bad", "good")]
+
+
 def test_the_command_line_divides_and_merges(
     speechzoo: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
@@ -165,4 +319,5 @@ def test_the_command_line_divides_and_merges(
     speechzoo("merge", "merged", "part-1", "part-2")
     stage = json.loads((tmp_path / "merged" / "report.json").read_text())["stages"][0]
     assert stage["valid"] == 24
-    assert "one run" in speechzoo(*ask, "--shard", "1/2", "--checkpoints", "x*", code=2).stderr
+    refused = CliRunner().invoke(eval_command, [*ask[1:], "--shard", "1/2", "--checkpoints", "x*"])
+    assert refused.exit_code == 2 and "one run" in refused.output

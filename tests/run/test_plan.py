@@ -13,7 +13,7 @@ from speechzoo.asks import MultiScoreAsk, continuations_of, dialogue_of
 from speechzoo.dialogue import clips_of
 from speechzoo.errors import SpeechzooError
 from speechzoo.run.plan import Plan, Work, ask_all, choose_items, clips_in_memory, lacking, make_plan, pack
-from speechzoo.run.records import Key, Role
+from speechzoo.run.records import Key, Role, RunItem
 from speechzoo.task import Metric
 
 
@@ -45,6 +45,10 @@ def plan_of(task: Sums) -> Plan:
     )
 
 
+def shown_by(plan: Plan) -> list[RunItem]:
+    return list(plan.shown(lambda work: work.digest))
+
+
 @pytest.fixture
 def sums(tmp_path: Path) -> Sums:
     from speechzoo_instrument_parts import tone
@@ -64,7 +68,7 @@ def test_a_broken_clip_costs_its_item_and_no_other(instrument: object, sums: Sum
     assert failure.reason == "not_audio" and "3.flac" in failure.detail and "HTML" in failure.detail
     asked = Counter((w.key.condition, w.key.variant) for w in plan.works)
     assert asked[Condition.T2T, ""] == 12 and asked[Condition.S2T, ""] == 11
-    assert plan.shown[3].failures == {Condition.S2T: (failure.reason, failure.detail)}
+    assert shown_by(plan)[3].failures == {Condition.S2T: (failure.reason, failure.detail)}
 
 
 def test_the_probe_asks_with_silence_and_with_anothers_audio(instrument: object, sums: Sums) -> None:
@@ -164,7 +168,7 @@ def test_spoken_endings_are_counted_kept_and_shown(instrument: object) -> None:
     assert work.cost == 2 + 17 and len(ends) == 2
     kept = {clip.digest for clip in clips_in_memory(plan)}
     assert {clip.digest for clip in ends} < kept and len(kept) == 6 * 4
-    shown = plan.shown[1].asks[Condition.S2T]
+    shown = shown_by(plan)[1].asks[Condition.S2T]
     assert shown.spoken_continuations == tuple(f"audio/{clip.digest}.flac" for clip in ends)
     assert shown.continuations == ("a tone", "a tone") and len(shown.clips) == 2
 
@@ -186,7 +190,7 @@ class Lengths(SpokenEnds):
 
 def test_an_item_is_as_long_as_what_is_heard_at_once(instrument: object) -> None:
     """Otherwise: two renderings of one story count as a story of twice the length."""
-    shown = {item.id: item.asks[Condition.S2T].seconds for item in plan_of_speech(Lengths()).shown}
+    shown = {item.id: item.asks[Condition.S2T].seconds for item in shown_by(plan_of_speech(Lengths()))}
     assert shown == {"contexts": 0.75, "score": 1.25, "reply": 1.25}
 
 
@@ -252,7 +256,7 @@ def test_clips_from_memory_are_found_to_be_kept(instrument: object, sums: Sums) 
         ask_all(task, items, [Condition.S2T]), items, {"model": [Condition.S2T]}, seed=0, priors=["model"]
     )
     kept = {clip.digest for clip in clips_in_memory(plan)}
-    shown = {path for item in plan.shown for path in item.asks[Condition.S2T].clips}
+    shown = {path for item in shown_by(plan) for path in item.asks[Condition.S2T].clips}
     assert shown == {f"audio/{digest}.flac" for digest in kept} and len(shown) == 3
 
 

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,29 +14,25 @@ from typing import Any
 
 import pytest
 
-from speechzoo import AudioClip, Condition, ReplyAsk, ScoreAsk, raw, user
+from speechzoo import AudioClip, ReplyAsk, ScoreAsk, raw, user
 from speechzoo.asks import MultiScoreAsk, ask_digest, continuations_of, dialogue_of
 from speechzoo.catalogue import open_catalogue
 from speechzoo.dialogue import clips_of
 from speechzoo.errors import SetupError
-from speechzoo.gap import degradation
 from speechzoo.loading import Component
-from speechzoo.run.evaluate import MakeExecutor, evaluate
+from speechzoo.run.executors import ray as module
 from speechzoo.run.executors.pool import State
-from speechzoo.run.executors.ray import RayExecutor, with_audio
-from speechzoo.run.executors.worker import Loading
-from speechzoo.run.progress import Silent
-from speechzoo.run.records import AnswerRecord, Key
+from speechzoo.run.executors.ray import RayExecutor, RayWorker, with_audio
+from speechzoo.run.executors.worker import Loading, WorkerLostError
 from speechzoo.run.request import Request
-from speechzoo.run.results import read_results
-from speechzoo.run.store import read_lines
 from speechzoo.setup import LoadOptions
 from tests.conftest import SITE
 from tests.run.broken_card import broken_card
 from tests.run.in_process import InProcess
-from tests.run.test_local import Spare, batches, failures, items
+from tests.run.many_workers import Spare, batches, failures, items, run, work
 
 KILLS = 20
+DELAY = 0.03
 ROOT = Path(__file__).parents[2]
 
 
@@ -92,6 +89,7 @@ def ray() -> Iterator[Any]:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(SITE)]))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        patch.setenv("RAY_AUTH_TOKEN", "0" * 64)  # otherwise Ray makes one and keeps it in the user's home
         package.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
         yield package
         package.shutdown()
@@ -104,24 +102,6 @@ def executor(component: Component, time_limit: float = 60.0) -> Iterator[RayExec
         yield running
     finally:
         running.close()
-
-
-def run(folder: Path, make: MakeExecutor) -> tuple[dict[str, Any], dict[Key, Any]]:
-    """A run's report, without when it was made, and its answers."""
-    catalogue = open_catalogue()
-    request = Request(
-        systems={"model": catalogue.model("instrument", {"delay": "0.03"})},
-        task=catalogue.task("arithmetic", {"count": "300"}),
-        conditions=(Condition.T2T, Condition.S2T),
-        out=folder,
-        batch_tokens=60,
-    )
-    evaluate(request, catalogue.plugins, Silent(), make)
-    report = degradation(read_results(folder)).model_dump(mode="json")
-    del report["run"]["created"]
-    records = list(read_lines(folder / "answers.jsonl", AnswerRecord))
-    assert len(records) == len({record.key for record in records})
-    return report, {record.key: record.answer for record in records}
 
 
 class Killed:
@@ -165,13 +145,13 @@ def test_two_actors_killed_twenty_times_report_what_one_worker_reports(
     ray: Any, instrument: dict[str, str], tmp_path: Path
 ) -> None:
     """Otherwise: the cluster, or a node that is lost, changes a result."""
-    one = run(tmp_path / "one", InProcess)
-    assert run(tmp_path / "two", Killed(ray, 0)) == one
+    one = run(tmp_path / "one", InProcess, DELAY)
+    assert run(tmp_path / "two", Killed(ray, 0), DELAY) == one
     killed, runs = Killed(ray, KILLS), 0
     # A new actor takes seconds to load, and one run may be over before all of them.
     while killed.kills < KILLS:
         runs += 1
-        assert run(tmp_path / f"killed-{runs}", killed) == one
+        assert run(tmp_path / f"killed-{runs}", killed, DELAY) == one
         assert killed.kills >= runs
 
 
@@ -213,3 +193,144 @@ def test_what_a_node_lacks_ends_the_run(ray: Any, instrument: dict[str, str], tm
         pytest.raises(SetupError, match=r"speechzoo-instrument 0\.2\.0 is wanted, the node has 0\.1\.0"),
     ):
         list(running.run(batches(3)))
+
+
+def loaded(ray: Any, worker: RayWorker) -> None:
+    """Waits until it is."""
+    worker.start()
+    ray.wait([worker.pending], timeout=60)
+    worker.loaded()
+
+
+@pytest.mark.slow
+def test_an_actor_that_died_while_it_waited_takes_no_work(
+    ray: Any, instrument: dict[str, str], tmp_path: Path
+) -> None:
+    """Otherwise: Ray takes the work for it all the same, and its death counts against what it never saw."""
+    with executor(broken_card(tmp_path / "none", 0.0)) as running:
+        worker = running._pool.places[0].worker
+        loaded(ray, worker)
+        os.kill(ray.get(worker._actor.__ray_call__.remote(_process_id)), signal.SIGKILL)
+        with pytest.raises(WorkerLostError, match=r"Actor(Died|Unavailable)Error"):
+            worker.send([work(0).ask])
+
+
+@pytest.mark.slow
+def test_other_versions_of_what_computes_are_told(
+    ray: Any,
+    instrument: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Otherwise: half of a run is answered by another torch, and nobody can know."""
+    real = module._versions
+
+    def here(names: list[str]) -> dict[str, str]:
+        return real(names) | {"torch": "0.0.1"}
+
+    monkeypatch.setattr(module, "_versions", here)  # not in the actors, which import it anew
+    with executor(broken_card(tmp_path / "none", 0.0)) as running:
+        assert len(items(list(running.run(batches(4))))) == 8
+    (told,) = [record.message for record in caplog.records]
+    torch = real(["torch"])["torch"]
+    assert told == f"a node has torch {torch} (here 0.0.1): its answers may be rounded otherwise"
+
+
+def alone(code: str, environment: dict[str, str], home: Path) -> list[str]:
+    """What code prints, line by line, in a process that has not met Ray; its argument is a missing file."""
+    paths = os.pathsep.join([str(ROOT), str(SITE)])
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(home / "none")],
+        env={name: value for name, value in environment.items() if not name.startswith("RAY_")}
+        | {"PYTHONPATH": paths, "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+ALONE = """
+import os
+import sys
+from pathlib import Path
+
+import ray  # which takes its settings from the environment as it is now
+
+from speechzoo.errors import SetupError
+from speechzoo.run.executors.ray import RayExecutor
+from speechzoo.run.executors.worker import Loading
+from speechzoo.setup import LoadOptions
+from tests.run.broken_card import broken_card
+from tests.run.many_workers import batches, items
+
+model = broken_card(Path(sys.argv[1]), 0.0)
+try:
+    RayExecutor(Loading(model, LoadOptions(device="cuda")), 60.0, workers=1000)
+except SetupError as error:
+    print(error, ray.is_initialized(), sep=": ")
+running = RayExecutor(Loading(model, LoadOptions()), 60.0, workers=1)
+print("auth", os.environ["RAY_AUTH_MODE"], (Path.home() / ".ray").exists())
+print("answered", *items(list(running.run(batches(1)))))
+running._pool.places[0].worker.kill = lambda: 1 / 0
+try:
+    running.close()
+except ZeroDivisionError:
+    print("closed", not ray.is_initialized())
+"""
+
+
+@pytest.mark.slow
+def test_a_ray_of_its_own_is_closed_to_others_and_always_ended(
+    instrument: dict[str, str], tmp_path: Path
+) -> None:
+    """Otherwise: anybody in the network runs code here, or a Ray that nobody uses is left behind."""
+    pytest.importorskip("ray")
+    refused, auth, answered, closed = alone(ALONE, instrument, tmp_path)
+    assert "1000 workers need 1 CPU, 1 GPU each" in refused and refused.endswith(": False")
+    assert auth == "auth token False"
+    assert answered == "answered 0 1"
+    assert closed == "closed True"
+
+
+TWO_NODES = """
+import sys
+from pathlib import Path
+
+from ray.cluster_utils import Cluster
+
+from speechzoo.run.executors.pool import State
+from speechzoo.run.executors.ray import RayExecutor
+from speechzoo.run.executors.worker import Loading
+from speechzoo.setup import LoadOptions
+from tests.run.broken_card import broken_card
+from tests.run.many_workers import batches, failures, items
+
+node = {"num_cpus": 2, "object_store_memory": 100 * 1024**2}
+cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+other = cluster.add_node(**node)
+loading = Loading(broken_card(Path(sys.argv[1]), 0.05), LoadOptions())
+running = RayExecutor(loading, 60.0, address=cluster.address, workers=4)
+places = running._pool.places
+answered, lost = [], False
+for done in running.run(batches(400)):
+    answered.append(done)
+    if not lost and len(running._pool._at(State.BUSY)) == 4:
+        lost = True
+        cluster.remove_node(other, allow_graceful=False)
+left = [place.state is State.LOADING for place in places]
+print(lost, sorted(items(answered), key=int) == [str(n) for n in range(800)], failures(answered), sum(left))
+running.close()
+cluster.shutdown()
+"""
+
+
+@pytest.mark.slow
+def test_a_node_that_is_lost_costs_no_answer(instrument: dict[str, str], tmp_path: Path) -> None:
+    """Otherwise: what was asked there is lost, or counted against the items."""
+    pytest.importorskip("ray")
+    # Ray tells of the node that was lost before that.
+    assert alone(TWO_NODES, instrument, tmp_path)[-1] == "True True {} 2"

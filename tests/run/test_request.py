@@ -137,4 +137,4 @@ def test_what_an_item_asks_twice_is_answered_once(instrument: dict[str, str], tm
     assert {key.condition for key in priors} == {Condition.T2T, Condition.S2T}
     assert len(priors) == 24
     for key, answer in priors.items():
-        assert answer == priors[key.model_copy(update={"condition": Condition.T2T})]
+        assert answer == priors[replace(key, condition=Condition.T2T)]

@@ -69,7 +69,7 @@ def test_every_item_is_in_one_shard_with_all_it_shares(
     shard_of = {item: number for number, part in enumerate(parts) for item in items_of(part)}
     assert len(shard_of) == sum(len(items_of(part)) for part in parts) == len(told)
     assert sum(len(part.works) for part in parts) == len(plan.works)
-    assert all(items_of(part) and part.shown == plan.shown for part in parts)
+    assert all(items_of(part) and part.items == plan.items for part in parts)
     for shared in (texts, clusters):
         for value in set(shared) - {None}:
             assert len({shard_of[f"i{n}"] for n, own in enumerate(shared) if own == value}) == 1

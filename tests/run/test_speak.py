@@ -1,13 +1,16 @@
 """Texts as speech: each spoken once ever, whoever asks, and a failure kept by nobody."""
 
 import multiprocessing
+import os
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from speechzoo import AudioClip, Failure, Parameter, ServiceSpec
-from speechzoo.errors import SetupError, StoreError
+from speechzoo.errors import SetupError, SpeechzooError, StoreError
 from speechzoo.loading import Component
 from speechzoo.run.progress import Silent
 from speechzoo.run.speak import SpeechCache, speak
@@ -22,6 +25,10 @@ class Mouth:
         self._log, self._pitch = log, pitch
 
     def speak(self, texts):
+        if "die" in texts:
+            os._exit(9)
+        with Path(f"{self._log}.processes").open("a") as file:
+            file.write(f"{os.getpid()}\n")
         with Path(self._log).open("a") as file:
             file.write("".join(f"{text}\n" for text in texts))
         if "explode" in texts:
@@ -189,3 +196,51 @@ def test_a_cache_that_cannot_be_written_is_named(log: Path, monkeypatch: pytest.
     monkeypatch.setenv("SPEECHZOO_CACHE", str(log.parent / "file"))
     with pytest.raises(StoreError, match=r"speech.*cannot be written"):
         speak(mouth(log), ["one"], "cpu", Silent())
+
+
+TEXTS = [f"text {number}" for number in range(20)]
+
+
+def test_several_jobs_say_the_same(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise: what is heard depends on how many processes spoke, or they speak one after the other."""
+    alone = speak(mouth(log), [*TEXTS, "shy"], "cpu", Silent())
+    monkeypatch.setenv("SPEECHZOO_CACHE", str(tmp_path / "another"))
+    told = Told()
+    together = speak(mouth(tmp_path / "jobs"), [*TEXTS, "shy"], "cpu", told, jobs=2)
+    assert list(together) == list(alone) and together["shy"] == alone["shy"]
+    for text in TEXTS:
+        one, other = alone[text], together[text]
+        assert isinstance(one, AudioClip) and isinstance(other, AudioClip) and one.digest == other.digest
+    processes = set((tmp_path / "jobs.processes").read_text().split())
+    assert len(processes) == 2 and str(os.getpid()) not in processes
+    assert (told.stages, told.steps) == ([("speaking (mouth)", 21, 0)], 21)
+    assert len(told.said) == 1 and "1 unspeakable" in told.said[0]
+
+
+def test_jobs_that_cannot_go_on_say_why(log: Path) -> None:
+    """Otherwise: a missing file, or a machine without memory, ends in a traceback or waits for ever."""
+    with pytest.raises(SetupError, match="the mouth is shut"):
+        speak(mouth(log, pitch=-1.0), TEXTS, "cpu", Silent(), jobs=2)
+    with pytest.raises(SpeechzooError, match=r"a process of mouth died.* fewer jobs"):
+        speak(mouth(log), [*TEXTS, "die"], "cpu", Silent(), jobs=2)
+
+
+def _speak_for_long(log: Path) -> None:
+    speak(mouth(log), [f"text {number}" for number in range(20_000)], "cpu", Silent(), jobs=2)
+
+
+def test_jobs_end_with_a_command_that_is_killed(log: Path) -> None:
+    """Otherwise: each killed command leaves processes behind that hold a voice, or a card, for ever."""
+    command = multiprocessing.get_context("fork").Process(target=_speak_for_long, args=(log,))
+    command.start()
+    processes = log.with_name("log.processes")
+    until = time.monotonic() + 60
+    while not processes.exists() or len(set(processes.read_text().split())) < 2:
+        assert time.monotonic() < until and command.is_alive()
+        time.sleep(0.05)
+    assert command.pid is not None
+    os.kill(command.pid, signal.SIGKILL)
+    command.join()
+    while any(Path(f"/proc/{number}").exists() for number in set(processes.read_text().split())):
+        assert time.monotonic() < until
+        time.sleep(0.05)

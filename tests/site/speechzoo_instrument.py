@@ -18,7 +18,7 @@ def speechzoo_models():
             parameters={
                 "log": Parameter("", "file that every ask is appended to"),
                 "delay": Parameter(0.0, "seconds an ask"),
-                "fault": Parameter("", "what to do when an ask mentions the word 'poison'"),
+                "fault": Parameter("", "what to do to every answer, or at the word 'poison'"),
                 "bias": Parameter(0.0, "taken off every log-likelihood"),
             },
         )

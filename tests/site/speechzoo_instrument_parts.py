@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,23 @@ def key_of(part):
     return part if isinstance(part, str) else part.digest[:12]
 
 
+def moved(answer, nats):
+    """A score whose continuations are all as much less likely but the last; a reply that says so."""
+    if isinstance(answer, ReplyAnswer):
+        return replace(answer, text=f"{answer.text}, or {nats:.4f}") if nats > 1e-4 else answer
+    *others, last = answer.scores
+    less = [replace(one, log_likelihood=one.log_likelihood - nats * one.tokens) for one in others]
+    return replace(answer, scores=(*less, last))
+
+
+# What befalls every answer of a batch of so many asks, for some faults.
+CHANGES = {
+    "leaks": lambda answer, asks: moved(answer, 4.0 if asks > 20 else 0.0),
+    "rounds": lambda answer, asks: moved(answer, 1e-6 * asks),
+    "drifts": lambda answer, asks: moved(answer, random.SystemRandom().uniform(0.01, 4)),
+}
+
+
 class InstrumentModel:
     def __init__(self, setup, *, log, delay, fault, bias):
         self._log, self._delay, self._fault, self._bias = log, delay, fault, bias
@@ -59,6 +78,8 @@ class InstrumentModel:
             if "poison" in seen:
                 self._fail(len(asks))
             answers.append(answer(ask, seen))
+        if self._fault in CHANGES:
+            answers = [CHANGES[self._fault](one, len(asks)) for one in answers]
         if self._fault == "drop" and any("poison" in self._see(ask, log=False) for ask in asks):
             return answers[:-1]
         return answers

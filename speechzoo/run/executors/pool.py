@@ -83,6 +83,7 @@ class Place(Generic[AnyWorker]):
         state: what it is at.
         batch: what it was given and has not answered.
         deadline: when one that is busy is taken for hung, in seconds of `time.monotonic`.
+        answered: batches, since the pool was made.
         losses: how often in a row it was lost while it loaded or waited, before it answered anything.
     """
 
@@ -90,6 +91,7 @@ class Place(Generic[AnyWorker]):
     state: State = State.STOPPED
     batch: list[Work] = field(default_factory=list)
     deadline: float = math.inf
+    answered: int = 0
     losses: int = 0
 
 
@@ -154,10 +156,13 @@ class Pool(Generic[AnyWorker]):
     def _hand_out(self, backlog: Backlog) -> None:
         """A batch to every idle worker; as many more workers as there are batches left begin to load."""
         for place in self._at(State.IDLE):
-            if backlog:
+            if backlog and self._problem is None:
                 self._give(place, backlog)
-        wanted = len(backlog) - len(self._at(State.LOADING))
-        for place in self._at(State.STOPPED)[: max(0, wanted)]:
+        if self._problem is not None:
+            return
+        # Where none is loaded, one that hangs while it loads must not keep the others from being tried.
+        coming = self._at(State.LOADING) if self._at(State.IDLE, State.BUSY) else []
+        for place in self._at(State.STOPPED)[: max(0, len(backlog) - len(coming))]:
             place.state = State.LOADING
             place.worker.start()
 
@@ -216,6 +221,7 @@ class Pool(Generic[AnyWorker]):
             self._problem = error
             return []
         place.state, place.losses = State.IDLE, 0
+        place.answered += 1
         return list(zip(place.batch, answers, strict=True))
 
     def _lost(self, place: Place[AnyWorker], backlog: Backlog, hung: bool, why: str) -> Answered:

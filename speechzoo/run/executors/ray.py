@@ -22,10 +22,10 @@ from speechzoo.asks import Ask, MultiScoreAsk, ScoreAsk, with_clips
 from speechzoo.audio import AudioClip
 from speechzoo.dialogue import Part
 from speechzoo.errors import ItemError, SetupError
-from speechzoo.model import Model
 from speechzoo.run.executors import Answered
 from speechzoo.run.executors.pool import PATIENCE, Pool, State
-from speechzoo.run.executors.worker import Answers, Loading, WorkerLostError, answers_of, load_model
+from speechzoo.run.executors.process import answering
+from speechzoo.run.executors.worker import Answers, Loading, WorkerLostError
 from speechzoo.run.plan import Work
 
 SECONDS_TO_BE_TOLD = 60.0
@@ -68,7 +68,10 @@ class RayExecutor:
             raise SetupError(f"on Ray --device is cpu or cuda, not {device}: Ray chooses the cards")
         gpus = (device == "cuda") * 1.0 if gpus_per_worker is None else gpus_per_worker
         self._need = {"CPU": 1.0, **({"GPU": gpus} if gpus else {})}
-        self._ray = _imported(address)
+        here, odd = _versions(_relied_on(loading)), set[str]()
+        apart = loading.component.made_environment()
+        lock = apart.lock if apart else None
+        self._ray = _imported()
         self._was_there: bool = self._ray.is_initialized()
         if not self._was_there:
             _connect(self._ray, address, workers or 1)
@@ -78,8 +81,7 @@ class RayExecutor:
         except BaseException:
             self._leave()
             raise
-        here, odd = _versions(_relied_on(loading)), set[str]()
-        made = [RayWorker(self._ray, actor, loading, here, odd) for _ in range(count)]
+        made = [RayWorker(self._ray, actor, loading, lock, here, odd) for _ in range(count)]
         self._told = False
         self._pool = Pool(loading.component.name, made, self._ready, time_limit, patience)
 
@@ -100,11 +102,12 @@ class RayExecutor:
     def _count(self, workers: int | None, address: str | None) -> int:
         """How many workers there will be."""
         has, gpus = self._resources(), self._need.get("GPU")
-        count = workers or (int(has.get("GPU", 0.0) // gpus) if gpus else len(self._nodes()))
+        fitting = int(has.get("GPU", 0.0) // gpus) if gpus else len(self._nodes())
+        # With an autoscaler machines may come later: at least one worker waits for them.
+        count = workers or max(1, fitting)
         if address is None and any(has.get(name, 0.0) < count * own for name, own in self._need.items()):
             raise SetupError(f"{self._room(count)}; ask for fewer workers, or name a cluster with --address")
-        # With an autoscaler machines may come later: at least one worker waits for them.
-        return max(1, count)
+        return count
 
     def _actor(self, count: int) -> Any:
         """What makes actors, of which there will be so many."""
@@ -159,16 +162,24 @@ class RayWorker:
         ray: the package.
         actor: makes actors.
         loading: what they load.
+        lock: of the environment that it has to itself, None if it has none.
         here: versions of packages; workers that have others are told of, as they may round otherwise.
         told: what was told of, shared by all workers.
     """
 
     def __init__(
-        self, ray: Any, actor: Any, loading: Loading, here: Mapping[str, str], told: set[str]
+        self,
+        ray: Any,
+        actor: Any,
+        loading: Loading,
+        lock: str | None,
+        here: Mapping[str, str],
+        told: set[str],
     ) -> None:
         self._ray = ray
         self._make = actor
         self._loading = loading
+        self._lock = lock
         self._here = here
         self._told = told
         self._actor: Any = None
@@ -176,7 +187,7 @@ class RayWorker:
 
     def start(self) -> None:
         self._actor = self._make.remote()
-        self.pending = self._actor.load.remote(self._loading, sorted(self._here))
+        self.pending = self._actor.load.remote(self._loading, self._lock, sorted(self._here))
 
     def loaded(self) -> None:
         problem, there = self._get(self.pending)
@@ -195,8 +206,8 @@ class RayWorker:
         self.pending = self._actor.answer.remote([with_audio(ask) for ask in asks])
 
     def answers(self) -> Answers:
-        answers: Answers | SetupError = self._get(self.pending)
-        if isinstance(answers, SetupError):
+        answers: Answers | SetupError | WorkerLostError = self._get(self.pending)
+        if isinstance(answers, SetupError | WorkerLostError):
             raise answers
         return answers
 
@@ -216,22 +227,24 @@ class RayWorker:
 class _Actor:
     """Inside the cluster: loads, then answers. It is made before it loads, so that a failure can be told."""
 
-    def load(self, loading: Loading, names: Sequence[str]) -> tuple[str | None, dict[str, str]]:
+    def load(
+        self, loading: Loading, lock: str | None, names: Sequence[str]
+    ) -> tuple[str | None, dict[str, str]]:
         """Why it cannot be loaded, None if it is; and the versions of these packages."""
         problem = _other_packages(loading)
         if problem is None:
-            model = load_model(loading)
-            if isinstance(model, str):
-                problem = model
+            answer = answering(loading, lock)
+            if isinstance(answer, str):
+                problem = answer
             else:
-                self._model: Model = model
+                self._answer = answer
         return problem, _versions(names)
 
     def alive(self) -> None:
         """Answers if anybody is there."""
 
-    def answer(self, asks: Sequence[Ask]) -> Answers | SetupError:
-        return answers_of(self._model, asks)
+    def answer(self, asks: Sequence[Ask]) -> Answers | SetupError | WorkerLostError:
+        return self._answer(asks)
 
 
 def with_audio(ask: Ask) -> Ask:
@@ -273,7 +286,8 @@ def _other_packages(loading: Loading) -> str | None:
 def _relied_on(loading: Loading) -> list[str]:
     """The packages that those of a system need by themselves, and what computes."""
     packages = {part.package.split()[0] for part in loading.component.whole()}
-    needed = {Requirement(line).name for name in packages for line in requires(name) or ()}
+    required = [Requirement(line) for name in packages for line in requires(name) or ()]
+    needed = {one.name for one in required if one.marker is None or one.marker.evaluate({"extra": ""})}
     return sorted(needed | {"torch", "transformers"})
 
 
@@ -288,14 +302,11 @@ def _version(name: str) -> str:
         return "none"
 
 
-def _imported(address: str | None) -> Any:
-    """The package ray: it reports no use, and its ports are open only to those who know a token."""
+def _imported() -> Any:
+    """The package ray, which reports no use."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Otherwise Ray hides a machine's cards from workers that were given none, and warns that it will not.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    # Ray listens on all interfaces and runs what it is sent.
-    if address is None and "RAY_AUTH_MODE" not in os.environ:
-        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
     try:
         return import_module("ray")
     except ImportError as error:
@@ -309,6 +320,10 @@ def _connect(ray: Any, address: str | None, workers: int) -> None:
             _knock(address)
             ray.init(address=address, **quiet)
             return
+        # Ray listens on all interfaces and runs what it is sent. Started here it wants a token, unless
+        # RAY_AUTH_MODE says otherwise. We do not set that: ray read it when it was imported.
+        if "RAY_AUTH_MODE" not in os.environ:
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         ray.init(
             address="local",
             num_cpus=max(os.cpu_count() or 1, workers),

@@ -1,15 +1,13 @@
-"""What a worker does wherever it runs, and how it looks from where the run is."""
+"""How a worker looks from where the run is, wherever it is."""
 
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 from speechzoo.asks import Answer, Ask, Failure
-from speechzoo.errors import SetupError
 from speechzoo.loading import Component, load
 from speechzoo.model import Model
-from speechzoo.run.execute import answer_batch
+from speechzoo.run.serve import model_or_problem
 from speechzoo.setup import LoadOptions
 
 Answers = list[Answer | Failure]
@@ -69,18 +67,5 @@ class Worker(Protocol):
 
 
 def load_model(loading: Loading) -> Model | str:
-    """In the worker: the model, or why it cannot be loaded, to be told where the run is."""
-    try:
-        return cast(Model, load(loading.component, loading.options))
-    except SetupError as error:
-        return str(error)
-    except BaseException:
-        return traceback.format_exc()
-
-
-def answers_of(model: Model, asks: Sequence[Ask]) -> Answers | SetupError:
-    """In the worker: the answers to a batch, or what the machine lacks for it."""
-    try:
-        return answer_batch(model, asks)
-    except SetupError as error:
-        return error
+    """In a worker with all of speechzoo: the model, or why it cannot be loaded."""
+    return model_or_problem(lambda: load(loading.component, loading.options))
