@@ -10,8 +10,10 @@ from speechzoo.errors import SpeechzooError
 from speechzoo.loading import load
 from speechzoo.model import Model
 from speechzoo.registry import Value
+from speechzoo.run.executors.process import ModelApart
+from speechzoo.run.executors.worker import Loading
 from speechzoo.setup import LoadOptions
-from speechzoo.specs import ServiceSpec
+from speechzoo.specs import Capability, ServiceSpec
 from speechzoo.testing.findings import Check, Subject
 from speechzoo.testing.model_checks import MODEL_CHECKS
 from speechzoo.testing.model_under_test import ModelUnderTest
@@ -41,6 +43,8 @@ def model(
 ) -> ModelUnderTest:
     """A model by the name that ``--model`` takes; without options on the CPU in float32.
 
+    One with an environment of its own is asked there, in a process.
+
     Raises:
         SpeechzooError: nothing has this name.
         SetupError: its files or packages are missing.
@@ -49,9 +53,14 @@ def model(
     component.require(options.trust_remote_code)
 
     def make(seed: int) -> Model:
-        return cast(Model, load(component, replace(options, seed=seed)))
+        seeded = replace(options, seed=seed)
+        if component.environment is not None:
+            return ModelApart(Loading(component, seeded))
+        return cast(Model, load(component, seeded))
 
-    return ModelUnderTest(make, component.capabilities, options.dtype)
+    # From another process an answer comes as a whole.
+    apart = {Capability.STREAM} if component.environment is not None else set()
+    return ModelUnderTest(make, component.capabilities - apart, options.dtype)
 
 
 def task(

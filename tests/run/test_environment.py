@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
 from speechzoo import (
+    Capability,
     Condition,
     Failure,
     ReplyAsk,
@@ -37,6 +39,7 @@ from speechzoo.run.records import Key
 from speechzoo.run.request import Request
 from speechzoo.run.results import read_results
 from speechzoo.setup import LoadOptions
+from speechzoo.testing import model
 from tests.conftest import SITE
 from tests.run import clash
 from tests.run.packages import closure, repack
@@ -267,6 +270,21 @@ def test_a_model_with_an_environment_is_loaded_nowhere_else(catalogue: Catalogue
         SetupError, match="old runs in an environment of its own and cannot be a part of outer"
     ):
         catalogue.model("outer").require()
+
+
+def test_the_kit_checks_a_model_where_it_runs(catalogue: Catalogue, place: Place) -> None:
+    """Otherwise: the models with the oldest code are the ones whose promises nobody can check."""
+    subject = model("old", catalogue=catalogue)
+    try:
+        answer = subject.answer(ScoreAsk(raw("one"), (" a",)))
+        assert isinstance(answer, ScoreAnswer) and answer.heard == "clash 4"
+        assert subject.can(Capability.SPEECH_OUT) and not subject.can(Capability.STREAM)
+        process = subject.model._worker.process_id  # type: ignore[attr-defined]
+    finally:
+        subject.close()
+    assert not psutil.pid_exists(process)
+    with pytest.raises(SetupError, match=r"old could not be loaded: Traceback[\s\S]*no such kernel"):
+        model("old", {"fault": "load"}, catalogue=catalogue).answer(ScoreAsk(raw("one"), (" a",)))
 
 
 def test_fresh_files_are_prepared_in_the_environment(place: Place, tmp_path: Path) -> None:

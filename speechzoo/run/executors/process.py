@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import IO
+from typing import IO, cast
 
-from speechzoo.asks import Ask
+from speechzoo.asks import Ask, Failure, ReplyAnswer, ReplyAsk, ScoreAnswer, ScoreAsk
 from speechzoo.errors import SetupError
 from speechzoo.run.executors.worker import Answers, Loading, WorkerLostError, load_model
 from speechzoo.run.serve import SECONDS_TO_END, answers_of
@@ -144,6 +144,41 @@ class ProcessWorker:
         told = f"worker ended with code {self._running.returncode}"
         last = self._errors.end()
         return WorkerLostError(f"{told}; its last words:\n{last}" if last else told)
+
+
+class ModelApart:
+    """A model in a process of its own, asked as if it were loaded here; see `Model`. It cannot stream.
+
+    Args:
+        loading: what the process loads, with the Python of its environment.
+
+    Raises:
+        SetupError: it cannot be loaded there.
+    """
+
+    def __init__(self, loading: Loading) -> None:
+        self._worker = ProcessWorker(loading, {})
+        self._worker.start()
+        try:
+            self._worker.loaded()
+        except (SetupError, WorkerLostError) as error:
+            self._worker.kill()
+            raise SetupError(f"{loading.component.name} could not be loaded: {error}") from error
+
+    def score(self, asks: Sequence[ScoreAsk]) -> list[ScoreAnswer | Failure]:
+        return cast("list[ScoreAnswer | Failure]", self._answers(asks))
+
+    def reply(self, asks: Sequence[ReplyAsk]) -> list[ReplyAnswer | Failure]:
+        return cast("list[ReplyAnswer | Failure]", self._answers(asks))
+
+    def close(self) -> None:
+        self._worker.leave()
+        self._worker.join(SECONDS_TO_END)
+        self._worker.kill()
+
+    def _answers(self, asks: Sequence[Ask]) -> Answers:
+        self._worker.send(asks)
+        return self._worker.answers()
 
 
 def answering(
