@@ -401,7 +401,7 @@ def _prior_note(prior: float | None) -> Iterator[str]:
         yield (
             "All ratings but those of people and judge together are drawn towards 1000 by a normal prior "
             "with a standard deviation of "
-            f"{prior:g} points."
+            f"{prior:g} points, whose middle is drawn anew for each resample."
         )
 
 

@@ -79,6 +79,39 @@ def test_resamples_without_ratings_are_counted_and_take_the_interval_away() -> N
     assert with_prior.rating("A").low < with_prior.rating("A").value < with_prior.rating("A").high
 
 
+def test_a_clean_sweep_under_a_prior_is_no_certainty() -> None:
+    """Otherwise two wins of two would be a settled lead with an interval of no width."""
+    two, twelve = (
+        rate([a_battle("A", "B", dialogue=f"d{n}") for n in range(count)], seed=0, prior=200.0, resamples=400)
+        for count in (2, 12)
+    )
+    rating = two.rating("A")
+    # The posterior's spread by the information matrix, here the only measure of what nobody knows.
+    spread = math.sqrt(two.fit.covariance[0, 0])
+    assert rating.low < 1000 < rating.value < rating.high
+    assert rating.high - rating.low == pytest.approx(2 * 1.96 * spread, rel=0.25)
+    (few,), (many,) = pair_tests(two), pair_tests(twelve)
+    assert few.p == 0.5 and not few.settled
+    assert many.settled and many.lead.low > 0
+
+
+def test_dialogues_that_are_all_alike_settle_nothing_while_they_are_few() -> None:
+    """Otherwise resamples that cannot differ would settle what five of five coins show as well."""
+    for dialogues, settled in ((5, False), (12, True)):
+        (told,) = pair_tests(
+            rate(
+                [
+                    a_battle("A", "B", outcome, f"d{n}")
+                    for n in range(dialogues)
+                    for outcome in ("first", "first", "second")
+                ],
+                seed=0,
+                resamples=50,
+            )
+        )
+        assert told.p == pytest.approx(2.0 ** (1 - dialogues)) and told.settled == settled
+
+
 def test_ranks_have_intervals() -> None:
     """Otherwise a table's order would look settled."""
     played = [
