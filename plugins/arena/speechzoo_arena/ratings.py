@@ -83,7 +83,7 @@ class Ratings:
         # Ratings that differ by rounding errors alone are equal.
         value = float(rankdata(-self.fit.ratings.round(6), method="min")[column])
         ranks = rankdata(-self.draws.round(6), method="min", axis=1, nan_policy="propagate")[:, column]
-        told = percentiles(value, ranks, self.clusters)
+        told = percentiles(value, ranks, self.clusters, whole=True)
         return Estimate(
             value, *(end if math.isnan(end) else float(round(end)) for end in (told.low, told.high))
         )

@@ -95,21 +95,26 @@ def test_a_clean_sweep_under_a_prior_is_no_certainty() -> None:
     assert many.settled and many.lead.low > 0
 
 
-def test_dialogues_that_are_all_alike_settle_nothing_while_they_are_few() -> None:
-    """Otherwise resamples that cannot differ would settle what five of five coins show as well."""
-    for dialogues, settled in ((5, False), (12, True)):
-        (told,) = pair_tests(
-            rate(
-                [
-                    a_battle("A", "B", outcome, f"d{n}")
-                    for n in range(dialogues)
-                    for outcome in ("first", "first", "second")
-                ],
-                seed=0,
-                resamples=50,
-            )
-        )
-        assert told.p == pytest.approx(2.0 ** (1 - dialogues)) and told.settled == settled
+def alike(dialogues: int, last: tuple[str, ...]) -> list[Battle]:
+    """A wins two of three on every dialogue but the last."""
+    outcomes = [("first", "first", "second")] * (dialogues - 1) + [last]
+    return [a_battle("A", "B", own, f"d{n}") for n, told in enumerate(outcomes) for own in told]
+
+
+def test_dialogues_that_cannot_differ_give_no_interval() -> None:
+    """Otherwise a lead of two dialogues would be sure to the point, as no resample changes it."""
+    found = rate(alike(5, ("first", "first", "second")), seed=0, resamples=50)
+    (told,) = pair_tests(found)
+    assert math.isnan(found.rating("A").low) and math.isnan(told.p) and not told.settled
+    assert (found.rank("A").low, found.rank("A").high) == (1, 1)
+
+
+@pytest.mark.parametrize(("dialogues", "settled"), [(5, False), (12, True)])
+def test_few_dialogues_that_are_much_alike_settle_nothing(dialogues: int, settled: bool) -> None:
+    """Otherwise a small error by luck would settle what five coins of five show as well."""
+    most = ("first", "first", "first", "second", "second")
+    (told,) = pair_tests(rate(alike(dialogues, most), seed=0, resamples=50))
+    assert told.p == pytest.approx(2.0 ** (1 - dialogues)) and told.settled == settled
 
 
 def test_ranks_have_intervals() -> None:
