@@ -270,10 +270,16 @@ class Likelihood:
         self, counts: Floats | None, weights: Floats, ties: bool, parameters: Floats
     ) -> None:
         if self.reach(ties, parameters) >= SUSPICIOUS and unbounded(self.gains(weights, ties)):
-            raise NoRatingsError(
-                self._why(counts)
-                or "ratings, ties and controls can grow together without end and fit ever better"
-            )
+            raise NoRatingsError(self._why(counts) or self._what_grows(weights))
+
+    def _what_grows(self, weights: Floats) -> str:
+        """Where the graph of wins leaves nothing open."""
+        if not weights[:, [0, 2]].any():
+            return "every battle is a tie"
+        if self.controls:
+            told = ", ".join(self.controls)
+            return f"no verdict speaks against {told}, so the effect of that can grow without end"
+        return "ratings and ties can grow together without end and fit ever better"
 
     def _why(self, counts: Floats | None) -> str | None:
         """What in the graph of wins leaves the ratings open."""
