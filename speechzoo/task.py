@@ -17,7 +17,8 @@ class Metric:
     Attributes:
         name: key in `Grade.values`.
         chance: expected value of an answer drawn at random, if that is known.
-        higher_is_better: direction.
+        higher_is_better: direction; None for what is neither better nor worse, such as a length. A task's
+            first metric has one.
         low: smallest possible value; with ``high`` it bounds what invalid items could be worth.
         high: largest possible value, or None if there is none.
         invalid_counts_as: where published values are over all items, what a failed item counts as beside
@@ -28,7 +29,7 @@ class Metric:
 
     name: str
     chance: float | None = None
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
     low: float = 0.0
     high: float | None = 1.0
     invalid_counts_as: Mapping[str, float] | None = None

@@ -120,7 +120,7 @@ def _table(
             valid=len(asked[name].grades),
             estimate=shared.estimate(name),
         )
-        for name in sorted(shared.names, key=shared.mean, reverse=shared.metric.higher_is_better)
+        for name in sorted(shared.names, key=shared.mean, reverse=bool(shared.metric.higher_is_better))
     ]
     return ConditionTable(
         condition=condition,

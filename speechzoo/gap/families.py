@@ -92,5 +92,5 @@ def _metric_row(family: Family, own: Sample) -> MetricRow:
         items=len(own.items),
         values={name: own.estimate(name) for name in names if name in own.names},
         step=step.name if step else None,
-        loss=own.loss(step.first, step.second) if step else None,
+        loss=own.loss(step.first, step.second) if step and own.metric.higher_is_better is not None else None,
     )

@@ -124,7 +124,8 @@ class MetricRow(_Finding):
         items: used items that have it in every stage that has it at all: those the values are over.
         values: by stage.
         step: the step that ``loss`` is of, by name; null if there is none.
-        loss: what is lost in it; positive is worse, whichever way the metric points.
+        loss: what is lost in it; positive is worse, whichever way the metric points. Null if it points
+            nowhere.
     """
 
     metric: MetricInfo

@@ -102,7 +102,9 @@ def _unsigned_interval(loss: Estimate, percent: bool) -> str:
     return f"{number(low, percent)} to {number(high, percent)}"
 
 
-def prior_verdict(estimate: Estimate, chance: float | None, higher_is_better: bool, percent: bool) -> str:
+def prior_verdict(
+    estimate: Estimate, chance: float | None, higher_is_better: bool | None, percent: bool
+) -> str:
     """What the context-free prior says about the task."""
     value = number(estimate.value, percent)
     if chance is None or estimate.low is None or estimate.high is None:

@@ -27,7 +27,7 @@ from speechzoo.asks import (
     with_clips,
 )
 from speechzoo.audio import AudioClip, silence
-from speechzoo.dialogue import clips_of, parts_of
+from speechzoo.dialogue import Part, clips_of, parts_of
 from speechzoo.errors import ItemError, SpeechzooError
 from speechzoo.model import required_capabilities
 from speechzoo.run.records import Key, Role, RunItem, ShownAsk, Variant, clip_file_name
@@ -427,7 +427,10 @@ def cluster_of(item: Item) -> str:
 
 def _shown_ask(ask: Ask) -> ShownAsk:
     contexts = [one.context for one in score_asks(ask)] or [dialogue_of(ask)]
-    texts = ["".join(p if isinstance(p, str) else "[audio]" for p in parts_of(one)) for one in contexts]
+    if isinstance(ask, DialogueAsk):
+        texts = ["\n\n".join(_shown_parts(message.parts) for message in dialogue_of(ask))]
+    else:
+        texts = [_shown_parts(parts_of(one)) for one in contexts]
     heard = clips_of(dialogue_of(ask))
     seconds = max(sum(clip.seconds for clip in clips_of(one)) for one in contexts)
     continuations = continuations_of(ask)
@@ -439,6 +442,10 @@ def _shown_ask(ask: Ask) -> ShownAsk:
         seconds=seconds if heard else None,
         spoken=spoken_text(ask),
     )
+
+
+def _shown_parts(parts: Iterable[Part]) -> str:
+    return "".join(part if isinstance(part, str) else "[audio]" for part in parts)
 
 
 def _clip_path(clip: AudioClip) -> str:

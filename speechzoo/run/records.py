@@ -193,7 +193,7 @@ class MetricInfo(_Record):
 
     name: str
     chance: float | None
-    higher_is_better: bool
+    higher_is_better: bool | None
     low: float
     high: float | None
     invalid_counts_as: Mapping[str, float] | None = None

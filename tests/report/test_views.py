@@ -19,7 +19,7 @@ from speechzoo.gap import Report, compare, degradation
 from speechzoo.registry import Published
 from speechzoo.report import audio_store, html, json_file, plots
 from speechzoo.report.terminal import print_comparison, print_report
-from speechzoo.run.records import Key, RunItem, ShownAsk
+from speechzoo.run.records import Key, MetricInfo, RunItem, ShownAsk
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
 from tests.report.factory import (
@@ -297,6 +297,31 @@ def test_json_is_the_whole_report(report: Report, hostile: Report) -> None:
     for one in (report, hostile):
         assert json_file.read(json_file.render(one)) == one
     assert json.loads(json_file.render(hostile))["run"]["signature"] == HOSTILE
+
+
+def test_a_length_is_neither_better_nor_worse(tmp_path: Path) -> None:
+    """Otherwise: the page says that longer replies are better, and calls shorter ones a loss."""
+    length = MetricInfo(name="reply_seconds", chance=None, higher_is_better=None, low=0.0, high=None)
+    run = run_file(metrics=[ACCURACY, length])
+    grades = {S: {"accuracy": 1.0, "reply_seconds": 9.0}, SS: {"accuracy": 0.0, "reply_seconds": 4.0}}
+    found = degradation(
+        results(
+            [item(f"i{n}") for n in range(8)],
+            *(
+                dict(
+                    put(Key(role=role, item=f"i{n}", condition=condition), ReplyAnswer("a"), Grade(values))
+                    for n in range(8)
+                )
+                for (role, condition), values in grades.items()
+            ),
+            run=run,
+        )
+    )
+    accuracy, seconds = found.metrics
+    assert accuracy.loss is not None and accuracy.loss.value == 1.0
+    assert seconds.loss is None and seconds.values["S"].value == 9.0
+    page = html.render(found, tmp_path)
+    assert "neither better nor worse" in page and page.count("higher is better") == 1
 
 
 def test_the_published_schema_is_up_to_date_and_holds(report: Report) -> None:

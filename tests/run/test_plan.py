@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechzoo import AudioClip, Capability, Condition, Item, ItemError, ReplyAsk, ScoreAsk, raw, user
-from speechzoo.asks import MultiScoreAsk, continuations_of, dialogue_of
+from speechzoo.asks import DialogueAsk, MultiScoreAsk, continuations_of, dialogue_of
 from speechzoo.dialogue import clips_of
 from speechzoo.errors import SpeechzooError
 from speechzoo.run.plan import Plan, Work, ask_all, choose_items, clips_in_memory, lacking, make_plan, pack
@@ -192,6 +192,18 @@ def test_an_item_is_as_long_as_what_is_heard_at_once(instrument: object) -> None
     """Otherwise: two renderings of one story count as a story of twice the length."""
     shown = {item.id: item.asks[Condition.S2T].seconds for item in shown_by(plan_of_speech(Lengths()))}
     assert shown == {"contexts": 0.75, "score": 1.25, "reply": 1.25}
+
+
+class Talks(SpokenEnds):
+    """A dialogue of two turns."""
+
+    def ask(self, item: Item, condition: Condition) -> DialogueAsk:  # type: ignore[override]
+        return DialogueAsk((user("Slowly, please."), user("Now fast.")))
+
+
+def test_turns_are_shown_apart() -> None:
+    """Otherwise: a report runs what a user says in two turns together to one sentence."""
+    assert shown_by(plan_of_speech(Talks()))[0].asks[Condition.S2T].text == "Slowly, please.\n\nNow fast."
 
 
 def test_a_broken_ending_is_found_before_a_model_is_loaded(instrument: object, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from speechzoo_arena.contest import judged_differently
 from speechzoo_arena.entries import DialogueRecord
 from speechzoo_arena.intervals import MOST_UNDEFINED
 from speechzoo_arena.joint_board import TOGETHER, joint_board
-from speechzoo_arena.judge_findings import JudgeFinding, Measured
+from speechzoo_arena.judge_findings import JudgeFinding, LeanFinding, Measured
 from speechzoo_arena.judges import measure_judges
 from speechzoo_arena.orders import both_orders
 from speechzoo_arena.play import JUDGEMENTS
@@ -283,7 +283,8 @@ def _warnings(
         yield f"{sum(failed.values())} of {len(votes)} votes have no verdict: {told}."
     for board in found:
         if board.unrated and not board.group:
-            hint = " --prior 200 makes ratings finite, and is told with them." if board.battles else ""
+            decided = any(row.wins for row in board.standings)
+            hint = " --prior 200 makes ratings finite, and is told with them." if decided else ""
             yield f"{board.rater}: no ratings. {board.unrated[:1].upper()}{board.unrated[1:]}.{hint}"
         elif board.undefined > MOST_UNDEFINED and not board.group:
             share = number(board.undefined, True)
@@ -291,8 +292,12 @@ def _warnings(
                 f"{board.rater}: no intervals, for {share} % of the resamples determine no finite ratings: "
                 "too few battles, or one system nearly always wins."
             )
-    for judge in judges.judges if judges else ():
+    found_judges = judges.judges if judges else ()
+    people = next((own for own in found_judges if own.kind == "human"), None)
+    for judge in found_judges:
         yield from _judge_warnings(judge)
+        if judge.kind == "model":
+            yield from _length_warning(judge, people)
 
 
 def _unheard(votes: Sequence[Vote]) -> Iterator[str]:
@@ -313,6 +318,28 @@ def _judge_warnings(judge: JudgeFinding) -> Iterator[str]:
             f"{judge.judge} contradicts itself when the order is turned round, in "
             f"{number(differing, True)} % of {judge.both_orders} battles."
         )
+
+
+def _length_warning(judge: JudgeFinding, people: JudgeFinding | None) -> Iterator[str]:
+    """By seconds where they are known, else by words."""
+    length = next((own for own in judge.lengths if own.lean is not None), None)
+    if length is None or length.lean is None or length.lean.p >= SIGNIFICANT:
+        return
+    longer = length.lean.difference.value > 0
+    theirs = next((own.lean for own in people.lengths if own.unit == length.unit), None) if people else None
+    measure = "would people?"
+    if theirs is not None:
+        measure = f"people do in {_side(theirs, longer)} %."
+    side = "longer" if longer else "shorter"
+    yield (
+        f"{judge.judge} gives the win to the {side} replies in {_side(length.lean, longer)} % of its "
+        f"verdicts with a winner; {measure}"
+    )
+
+
+def _side(lean: LeanFinding, asked_about: bool) -> str:
+    """The share of wins of the side asked about, or of the other, in percent."""
+    return number(lean.share.value if asked_about else 1 - lean.share.value, True)
 
 
 def _rubrics(
@@ -401,7 +428,7 @@ def _prior_note(prior: float | None) -> Iterator[str]:
         yield (
             "All ratings but those of people and judge together are drawn towards 1000 by a normal prior "
             "with a standard deviation of "
-            f"{prior:g} points."
+            f"{prior:g} points, whose middle is drawn anew for each resample."
         )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from speechzoo.stats import Estimate, bootstrap, sign_flip
 
-from speechzoo_arena.intervals import share
+from speechzoo_arena.intervals import NAN, SAME, share
 from speechzoo_arena.records import Battle
 
 Length = Literal["seconds", "words"]
@@ -42,7 +42,7 @@ class LengthLean:
     Attributes:
         lean: of the longer.
         margin: mean length of winner minus loser, in seconds or words, with a bootstrap interval over
-            clusters; battles of equal lengths count as 0.
+            clusters, NaN where that has no width; battles of equal lengths count as 0.
         equal: battles with a winner whose sides are equally long; in no share.
         unknown: battles of which a length is not known.
     """
@@ -89,10 +89,16 @@ def length_bias(battles: Sequence[Battle], length: Length = "seconds", *, seed: 
         lean=_lean([won[place] for place in unequal], longer, len(known) - len(won), seed)
         if unequal
         else None,
-        margin=means.mean(0),
+        margin=_with_width(means.mean(0)),
         equal=len(won) - len(unequal),
         unknown=len(battles) - len(known),
     )
+
+
+def _with_width(estimate: Estimate) -> Estimate:
+    """Resamples that are all alike say nothing of how sure a mean is."""
+    alike = estimate.high - estimate.low <= SAME
+    return Estimate(estimate.value, NAN, NAN) if alike else estimate
 
 
 def _ahead(battle: Battle, length: Length) -> float:

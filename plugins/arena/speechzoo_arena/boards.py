@@ -48,8 +48,7 @@ def _board(rater: str, group: str, votes: Sequence[Vote], prior: float | None, s
     try:
         ratings = rate(battles, seed=seed, prior=prior)
     except SpeechzooError as error:
-        ties = bool(battles) and all(battle.outcome == "tie" for battle in battles)
-        unrated = "every battle is a tie" if ties else str(error)
+        unrated = str(error)
     return Board(
         rater=rater,
         kind=votes[0].kind,

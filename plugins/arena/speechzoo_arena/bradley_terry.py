@@ -138,12 +138,20 @@ class Likelihood:
         self._cell = 3 * rows.ravel() + self._outcome
         self.size = len(battles)
 
-    def fit(self, counts: Floats | None = None, start: Fit | None = None) -> Fit:
+    @property
+    def width(self) -> int:
+        """Of the parameters, the one for ties among them."""
+        return len(self.basis.T) + len(self.controls) + 1
+
+    def fit(
+        self, counts: Floats | None = None, start: Fit | None = None, middle: Floats | None = None
+    ) -> Fit:
         """The maximum.
 
         Args:
             counts: how often each battle counts, shape [battles]; None for once each.
             start: where to begin looking.
+            middle: of the prior, shape [width]; None for 0.
 
         Raises:
             NoRatingsError: there is no maximum, or no single one.
@@ -152,10 +160,12 @@ class Likelihood:
         ties = bool(weights[:, 1].any())
         if not self._precision:
             self._refuse_unconnected(counts, weights)
+        begin = self._start(start, ties)
+        off = np.zeros(len(begin)) if middle is None else middle[: len(begin)]
         parameters = minimum(
-            lambda own: self.loss(weights, ties, own),
-            lambda own: self.slopes(weights, ties, own),
-            self._start(start, ties),
+            lambda own: self.loss(weights, ties, own, off),
+            lambda own: self.slopes(weights, ties, own, off),
+            begin,
         )
         if not self._precision:
             self._refuse_unbounded(counts, weights, ties, parameters)
@@ -193,12 +203,14 @@ class Likelihood:
         told = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
         return told, np.exp(told)
 
-    def loss(self, weights: Floats, ties: bool, parameters: Floats) -> float:
+    def loss(self, weights: Floats, ties: bool, parameters: Floats, middle: Floats | float = 0.0) -> float:
         told, _ = self._chances(parameters, ties)
-        seen = weights > 0
-        return float(-(weights[seen] * told[seen]).sum() + self._precision / 2 * parameters @ parameters)
+        seen, off = weights > 0, parameters - middle
+        return float(-(weights[seen] * told[seen]).sum() + self._precision / 2 * off @ off)
 
-    def slopes(self, weights: Floats, ties: bool, parameters: Floats) -> tuple[Floats, Floats]:
+    def slopes(
+        self, weights: Floats, ties: bool, parameters: Floats, middle: Floats | float = 0.0
+    ) -> tuple[Floats, Floats]:
         """Gradient and Hessian of the loss, with a last parameter for ties if there are any."""
         _, chances = self._chances(parameters, ties)
         total = weights.sum(axis=1)
@@ -213,7 +225,7 @@ class Likelihood:
             gradient = np.append(gradient, (weights[:, 1] - total * chances[:, 1]).sum())
             hessian = np.block([[hessian, -across[:, None]], [-across[None, :], np.array([[corner]])]])
         width = len(parameters)
-        return self._precision * parameters - gradient, hessian + self._precision * np.eye(width)
+        return self._precision * (parameters - middle) - gradient, hessian + self._precision * np.eye(width)
 
     def scores(self, ties: bool, parameters: Floats) -> tuple[Floats, Floats]:
         """The gradient of each battle's log likelihood, had it each outcome, and the chance of each.
@@ -258,10 +270,16 @@ class Likelihood:
         self, counts: Floats | None, weights: Floats, ties: bool, parameters: Floats
     ) -> None:
         if self.reach(ties, parameters) >= SUSPICIOUS and unbounded(self.gains(weights, ties)):
-            raise NoRatingsError(
-                self._why(counts)
-                or "ratings, ties and controls can grow together without end and fit ever better"
-            )
+            raise NoRatingsError(self._why(counts) or self._what_grows(weights))
+
+    def _what_grows(self, weights: Floats) -> str:
+        """Where the graph of wins leaves nothing open."""
+        if not weights[:, [0, 2]].any():
+            return "every battle is a tie"
+        if self.controls:
+            told = ", ".join(self.controls)
+            return f"no verdict speaks against {told}, so the effect of that can grow without end"
+        return "ratings and ties can grow together without end and fit ever better"
 
     def _why(self, counts: Floats | None) -> str | None:
         """What in the graph of wins leaves the ratings open."""

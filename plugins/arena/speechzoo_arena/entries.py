@@ -10,8 +10,9 @@ from speechzoo import AudioClip, Failure, Item, ItemError, Task, Transcriber
 from speechzoo.run.describe import digest
 from speechzoo.run.execute import isolating
 from speechzoo.run.progress import Progress
-from speechzoo.run.records import clip_file_name, keep_clip, writable
+from speechzoo.run.records import clip_file_name, keep_clip
 from speechzoo.run.store import AppendFile, read_lines
+from speechzoo.run.wire import writable
 
 from speechzoo_arena.contest import Contest, as_dialogue
 from speechzoo_arena.material import Cues, Exchange, Listener, exchanges_of

@@ -14,6 +14,8 @@ Integers = NDArray[np.int64]
 NAN = float("nan")
 RESAMPLES = 2_000
 MOST_UNDEFINED = 0.05
+SAME = 1e-9
+"""Values that differ by less, relatively, differ by rounding alone."""
 _UPPER = 1 - (1 - LEVEL) / 2
 _Z = float(norm.ppf(_UPPER))
 
@@ -66,13 +68,22 @@ def drawn(count: int, resamples: int, seed: int) -> Integers:
     return np.random.default_rng(seed).multinomial(count, chances, size=resamples)
 
 
-def percentiles(value: float, draws: Floats, clusters: int) -> Estimate:
+def percentiles(value: float, draws: Floats, clusters: int, *, whole: bool = False) -> Estimate:
     """The percentile interval (Efron 1979, doi:10.1214/aos/1176344552), widened to the value.
 
-    NaN for fewer than two clusters, or where more than 5 % of the resamples leave it undefined (NaN).
+    NaN for fewer than two clusters, where more than 5 % of the resamples leave it undefined (NaN), and where
+    all resamples are alike: clusters that cannot differ say nothing of how sure the value is.
+
+    Args:
+        value: of all clusters.
+        draws: of each resample.
+        clusters: how many there are.
+        whole: values are whole numbers, such as ranks, which may well be the same in all resamples.
     """
     defined = draws[~np.isnan(draws)]
     if clusters < 2 or np.isnan(value) or len(defined) < (1 - MOST_UNDEFINED) * len(draws):
+        return Estimate(value, NAN, NAN)
+    if not whole and np.ptp(defined) <= SAME * (1 + abs(value)):
         return Estimate(value, NAN, NAN)
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(defined, [tail, 100 - tail])

@@ -10,8 +10,8 @@ from speechzoo.audio import MAX_SECONDS
 from speechzoo.run.describe import digest
 from speechzoo.run.judge import JudgementFile
 from speechzoo.run.progress import Progress
-from speechzoo.run.records import writable
 from speechzoo.run.store import AppendFile, read_lines
+from speechzoo.run.wire import writable
 
 from speechzoo_arena import records, verdict
 from speechzoo_arena.arena_file import ArenaFile, plan_battles

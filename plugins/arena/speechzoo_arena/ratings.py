@@ -83,7 +83,7 @@ class Ratings:
         # Ratings that differ by rounding errors alone are equal.
         value = float(rankdata(-self.fit.ratings.round(6), method="min")[column])
         ranks = rankdata(-self.draws.round(6), method="min", axis=1, nan_policy="propagate")[:, column]
-        told = percentiles(value, ranks, self.clusters)
+        told = percentiles(value, ranks, self.clusters, whole=True)
         return Estimate(
             value, *(end if math.isnan(end) else float(round(end)) for end in (told.low, told.high))
         )
@@ -106,6 +106,11 @@ def rate(
     Battles of one dialogue are dependent, so whole clusters are drawn. Resamples that determine no finite
     ratings, such as one in which a system never wins, are counted in ``undefined`` and left out.
 
+    Under a prior each resample has a prior of its own, whose middle is drawn from the prior: where battles
+    all say the same, resamples of them do not differ, and yet nobody knows how far the best is ahead. With
+    normal likelihoods such draws are the posterior's (Papandreou and Yuille 2010, Gaussian sampling by local
+    perturbations).
+
     Args:
         battles: in any order.
         seed: equal seeds give equal intervals.
@@ -122,9 +127,12 @@ def rate(
     cluster, count = numbered([battle.cluster for battle in battles])
     draws = np.full((resamples, len(fit.systems)), np.nan)
     effects = np.full((resamples, len(controls)), np.nan)
+    middles = np.random.default_rng([seed, 1]).normal(
+        scale=(prior or 0.0) / POINTS, size=(resamples, likelihood.width)
+    )
     for number, times in enumerate(drawn(count, resamples, seed)):
         try:
-            found = likelihood.fit(times[cluster].astype(float), fit)
+            found = likelihood.fit(times[cluster].astype(float), fit, middles[number])
         except NoRatingsError:
             continue
         draws[number], effects[number] = found.ratings, list(found.effects.values())
@@ -202,14 +210,15 @@ class PairTest:
         second: the other.
         lead: of the first, in points.
         p: two-sided, of lead / standard error under the normal distribution, the error being that of the
-            bootstrap; NaN where there is none.
+            bootstrap; NaN where there is none. At least 2 / 2^clusters: so often do all of them agree by
+            chance, however small the error.
         p_holm: adjusted for all pairs tested (Holm 1979).
         settled: the interval lies off 0 and p_holm is below 0.05.
         met: battles that they had with each other.
         more: further battles between them, each on a dialogue of its own, after which a lead like this one
             would be settled in 80 % of cases, if it is the true one: at the level that Holm asks of the next
-            pair. 0 where it is settled; None where there is no error or no lead, or the interval alone keeps
-            it from being settled.
+            pair. 0 where it is settled; None where there is no error or no lead, or the interval or too few
+            clusters alone keep it from being settled.
     """
 
     first: str
@@ -228,7 +237,8 @@ def pair_tests(ratings: Ratings) -> list[PairTest]:
     pairs = list(combinations(by_rating, 2))
     leads = [ratings.difference(*pair) for pair in pairs]
     errors = [ratings.difference_error(*pair) for pair in pairs]
-    p_values = [_p_value(lead.value, error) for lead, error in zip(leads, errors, strict=True)]
+    least = 2.0 ** (1 - ratings.clusters)
+    p_values = [_p_value(lead.value, error, least) for lead, error in zip(leads, errors, strict=True)]
     # What cannot be tested claims nothing, but is one of the family.
     adjusted = holm([1.0 if math.isnan(p) else p for p in p_values])
     rejected = sum(p < SIGNIFICANT for p in adjusted)
@@ -252,12 +262,12 @@ def pair_tests(ratings: Ratings) -> list[PairTest]:
     return found
 
 
-def _p_value(lead: float, error: float) -> float:
+def _p_value(lead: float, error: float, least: float) -> float:
     if math.isnan(error):
         return _NAN
     if error == 0:
-        return 1.0 if lead == 0 else 0.0
-    return float(2 * norm.sf(abs(lead) / error))
+        return 1.0 if lead == 0 else least
+    return max(least, float(2 * norm.sf(abs(lead) / error)))
 
 
 def information(fit: Fit, first: str, second: str) -> float:

@@ -11,7 +11,7 @@ from speechzoo import AudioClip
 from speechzoo.audio import to_flac
 from speechzoo.dialogue import part_key
 from speechzoo.run.describe import digest
-from speechzoo.run.records import writable
+from speechzoo.run.wire import writable
 
 from speechzoo_arena.entries import Entry, Side
 from speechzoo_arena.material import Exchange

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from speechzoo import ItemError, SpeechzooError
-from speechzoo.run.records import writable
 from speechzoo.run.store import AppendFile, read_lines
+from speechzoo.run.wire import writable
 
 from speechzoo_arena.entries import Entry
 from speechzoo_arena.orders import both_orders

@@ -78,7 +78,15 @@ def test_people_stand_beside_models_and_are_mixed_on_no_board_of_theirs(
     people.mkdir()
     more = {"kind": "human", "cluster": "chat-0", "group": "semantic", "created": datetime.now(UTC)}
     own = [
-        vote("short", "long", "first", f"chat-{n}", judge=who, **{**more, "cluster": f"chat-{n}"})
+        vote(
+            "short",
+            "long",
+            "first",
+            f"chat-{n}",
+            judge=who,
+            seconds={"first": 2.0, "second": 4.0},
+            **{**more, "cluster": f"chat-{n}"},
+        )
         for n in (0, 2, 4)
         for who in ("ada", "bob")
     ]
@@ -96,6 +104,7 @@ def test_people_stand_beside_models_and_are_mixed_on_no_board_of_theirs(
         "people adds nothing: all its 6 verdicts with a winner name who was heard first." in report.joint.told
     )
     assert "together" not in report.headline
+    assert any("longer replies in 100.0 %" in own and "people do in 0.0 %." in own for own in report.warnings)
     assert arena_report(folder).joint is None
     assert any("1 votes in" in note and "other systems" in note for note in report.notes)
     assert "6 of 6 votes of people do not say that all was heard to its end." in report.warnings

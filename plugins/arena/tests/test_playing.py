@@ -32,6 +32,10 @@ def test_a_judge_that_likes_length_is_caught(runs: list[Path], tmp_path: Path) -
     seconds, words = judge.lengths
     assert seconds.lean is not None and seconds.lean.share.value == 1.0 and seconds.margin.value > 0
     assert words.lean is not None and words.lean.share.value == 1.0
+    told = (
+        "longer gives the win to the longer replies in 100.0 % of its verdicts with a winner; would people?"
+    )
+    assert told in report.warnings
     assert {(own.one, own.two, own.results["longer"]) for own in report.meetings} == {
         ("long", "middle", "first"),
         ("long", "short", "first"),
@@ -53,6 +57,7 @@ def test_a_judge_that_names_whoever_is_first_is_caught(runs: list[Path], tmp_pat
     assert judge.reversed == 1.0 and judge.position is not None and judge.position.share.value == 1.0
     told = " ".join(report.warnings)
     assert "leans to who is heard first: 100.0 %" in told
+    assert "longer replies" not in told and "--prior" not in told, "a prior makes nothing of ties alone"
     assert "contradicts itself when the order is turned round, in 100.0 % of 24" in told
     assert all(own.disagree and own.results == {"always-first": "tie"} for own in report.meetings)
 

@@ -79,6 +79,44 @@ def test_resamples_without_ratings_are_counted_and_take_the_interval_away() -> N
     assert with_prior.rating("A").low < with_prior.rating("A").value < with_prior.rating("A").high
 
 
+def test_a_clean_sweep_under_a_prior_is_no_certainty() -> None:
+    """Otherwise two wins of two would be a settled lead with an interval of no width."""
+    two, twelve = (
+        rate([a_battle("A", "B", dialogue=f"d{n}") for n in range(count)], seed=0, prior=200.0, resamples=400)
+        for count in (2, 12)
+    )
+    rating = two.rating("A")
+    # The posterior's spread by the information matrix, here the only measure of what nobody knows.
+    spread = math.sqrt(two.fit.covariance[0, 0])
+    assert rating.low < 1000 < rating.value < rating.high
+    assert rating.high - rating.low == pytest.approx(2 * 1.96 * spread, rel=0.25)
+    (few,), (many,) = pair_tests(two), pair_tests(twelve)
+    assert few.p == 0.5 and not few.settled
+    assert many.settled and many.lead.low > 0
+
+
+def alike(dialogues: int, last: tuple[str, ...]) -> list[Battle]:
+    """A wins two of three on every dialogue but the last."""
+    outcomes = [("first", "first", "second")] * (dialogues - 1) + [last]
+    return [a_battle("A", "B", own, f"d{n}") for n, told in enumerate(outcomes) for own in told]
+
+
+def test_dialogues_that_cannot_differ_give_no_interval() -> None:
+    """Otherwise a lead of two dialogues would be sure to the point, as no resample changes it."""
+    found = rate(alike(5, ("first", "first", "second")), seed=0, resamples=50)
+    (told,) = pair_tests(found)
+    assert math.isnan(found.rating("A").low) and math.isnan(told.p) and not told.settled
+    assert (found.rank("A").low, found.rank("A").high) == (1, 1)
+
+
+@pytest.mark.parametrize(("dialogues", "settled"), [(5, False), (12, True)])
+def test_few_dialogues_that_are_much_alike_settle_nothing(dialogues: int, settled: bool) -> None:
+    """Otherwise a small error by luck would settle what five coins of five show as well."""
+    most = ("first", "first", "first", "second", "second")
+    (told,) = pair_tests(rate(alike(dialogues, most), seed=0, resamples=50))
+    assert told.p == pytest.approx(2.0 ** (1 - dialogues)) and told.settled == settled
+
+
 def test_ranks_have_intervals() -> None:
     """Otherwise a table's order would look settled."""
     played = [

@@ -223,7 +223,7 @@ def _config(given: Mapping[str, Any], task: Task, rows: list[dict[str, Any]], sc
         "generation_kwargs": {"until": [], "max_gen_toks": lengths[0], "do_sample": False},
         "process_results": "its own",
         "metric_list": [
-            *(_mean_of(metric.name, metric.higher_is_better) for metric in task.metrics),
+            *(_mean_of(metric.name, metric.higher_is_better is not False) for metric in task.metrics),
             _mean_of(INVALID, False),
         ],
     }

@@ -87,9 +87,9 @@ class MTalkBench:
     metrics = (
         Metric("satisfied"),
         Metric("answered"),
-        Metric("reply_seconds", high=None),
-        Metric("words_per_second", high=None),
-        Metric("content_density"),
+        Metric("reply_seconds", higher_is_better=None, high=None),
+        Metric("words_per_second", higher_is_better=None, high=None),
+        Metric("content_density", higher_is_better=None),
         Metric("invalid_criteria", higher_is_better=False, high=None),
     )
 

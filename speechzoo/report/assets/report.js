@@ -160,8 +160,12 @@
 
   function shown(value) {
     if (typeof value === "number") return Number.isInteger(value) ? value : value.toPrecision(4);
-    if (Array.isArray(value)) return value.map(shown).join(", ");
-    return typeof value === "string" ? value : JSON.stringify(value);
+    if (value === null || value.length === 0) return "–";
+    if (typeof value === "boolean") return value ? "yes" : "no";
+    if (typeof value === "string") return value;
+    const holds = (own) => typeof own === "object" && own !== null;
+    if (Array.isArray(value)) return value.some(holds) ? value.map((own, place) => `${place + 1}.\n${shown(own)}`).join("\n") : value.map(shown).join(", ");
+    return Object.entries(value).map(([name, own]) => `${name}: ${shown(own)}`).join("\n");
   }
 
   function scored(ask, scores) {

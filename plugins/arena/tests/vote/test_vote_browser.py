@@ -109,6 +109,22 @@ def test_from_beginning_to_end_with_the_keyboard(
     assert [str(own.verdict) for own in read_votes(tmp_path)] == ["first", "None"]
 
 
+def test_with_the_mouse_alone(page: Any, serve: Any, box: Any, entries: Any, tmp_path: Path) -> None:
+    """Otherwise somebody who uses no keys could not vote, or not take a slip back."""
+    page.goto(serve(box(entries(("short-x", "long-x"), 2))).url)
+    at(page, 1)
+    page.wait_for_selector("#options:disabled")
+    page.locator("#play-all").click()
+    page.wait_for_selector("#options:enabled")
+    page.locator("#options label", has_text="B is better").click()
+    page.locator("#cast").click()
+    at(page, 2)
+    assert [vote.verdict for vote in read_votes(tmp_path)] == ["second"]
+    page.locator(".undo:visible").first.click()
+    at(page, 1)
+    assert read_votes(tmp_path) == []
+
+
 def test_tab_reaches_everything_and_shows_where_it_is(page: Any, serve: Any, box: Any, entries: Any) -> None:
     """Otherwise whoever uses no single keys would not get to a control, or not know where they are."""
     page.goto(serve(box(entries())).url)
