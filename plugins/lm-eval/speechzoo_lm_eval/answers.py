@@ -98,9 +98,10 @@ class Answerer:
     def _refuse_beyond(self, asks: Iterable[Ask]) -> None:
         needed = frozenset().union(*map(required_capabilities, asks))
         if missing := ", ".join(sorted(needed - self.component.capabilities)):
+            scores = "; answers=generated tells choices from replies" if "score" in missing else ""
             raise SpeechzooError(
                 f"{self.component.name} does not declare {missing}, which these tasks take: "
-                "see 'speechzoo show'"
+                f"see 'speechzoo show'{scores}"
             )
 
     def _read(self, folder: Path) -> dict[str, Answer | Failure]:

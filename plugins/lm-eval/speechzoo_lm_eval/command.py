@@ -57,6 +57,13 @@ def _several(_context: click.Context, _option: click.Parameter, text: str) -> tu
     show_default=True,
     help="Hears spoken replies, and what is spoken where the model has no recogniser of its own.",
 )
+@click.option(
+    "--answers",
+    type=click.Choice(["scored", "generated"]),
+    default="scored",
+    show_default=True,
+    help="Choices by likelihood, or told from replies: for models without scores, and for --output speech.",
+)
 @click.option("--rival", help="A cascade to hold a speech LLM against, by its text replies (rows C and CT).")
 @click.option(
     "--metric", help="Of lm-eval, that losses are stated in. Default: the first that all tasks share."

@@ -19,6 +19,10 @@ from speechzoo_lm_eval.metrics import MAIN, Document, Scores, by_choice
 InCondition = tuple[str, Condition]
 """An item's id and a condition."""
 
+GENERATED = (
+    "Choices are told from replies to the prompt with its options (answers=generated), not from likelihoods: "
+    "acc is not that of scored choices, and acc_norm is the same as acc."
+)
 GRADING = ("output_type", "doc_to_target", "doc_to_choice", "process_results", "filter_list", "metric_list")
 """What of a task's configuration makes metrics of replies; what it asks is in the asks themselves."""
 
@@ -172,6 +176,8 @@ class Documents:
             if arm.lm.has_spoken:
                 told = f"{own.spoken} was spoken by {own.voice}, as one reads aloud"
                 yield f"{told}; the rest of a prompt was text."
+            if own.answers == "generated":
+                yield GENERATED
             if doubts := arm.lm.doubts():
                 yield f"{own.model}, {own.mode} in: {doubts}; here they are left out and counted."
 

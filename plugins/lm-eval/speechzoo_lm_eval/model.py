@@ -32,12 +32,13 @@ from speechzoo_lm_eval.asking import (
     reply_ask,
     score_ask,
 )
+from speechzoo_lm_eval.choosing import chosen, naming, refusal
 from speechzoo_lm_eval.context import Context, clip_of, mark, seal, texts_aloud, unseal, with_audio
-from speechzoo_lm_eval.generation import Limits, cut
+from speechzoo_lm_eval.generation import DEFAULT_LENGTH, Limits, cut
 from speechzoo_lm_eval.settings import Settings
 from speechzoo_lm_eval.speaking import reader, speak_texts
 
-OF_ASKING = {"mode", "spoken", "voice", "language", "output", "transcriber", "failures"}
+OF_ASKING = {"mode", "spoken", "voice", "language", "output", "transcriber", "answers", "failures"}
 """What can change without the model being loaded anew."""
 
 Result = tuple[float, bool] | float | str
@@ -130,7 +131,7 @@ class SpeechzooLM(LM):  # type: ignore[misc]
         """Digest of everything but the prompt that can change an answer."""
         parts = [part.identity() for part in (self.voice, self.transcriber) if part is not None]
         read_by = [reader()] if self.voice is not None else []
-        how = self.settings.model_dump(include={"mode", "spoken", "language", "output"})
+        how = self.settings.model_dump(include={"mode", "spoken", "language", "output", "answers"})
         return digest([self.answerer.identity, how, *parts, *read_by])[:32]
 
     @property
@@ -195,10 +196,15 @@ class SpeechzooLM(LM):  # type: ignore[misc]
         kept[IDENTITY] = self.identity
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """See `LM`; all continuations of a document's prompt are one ask: one encoding, one prefill."""
-        self._refuse_speech_out("loglikelihood")
+        """See `LM`; all continuations of a document's prompt are one ask: one encoding, one prefill.
+
+        Told from replies (``answers=generated``) they are 0 for the option named, else minus infinity.
+        """
         self._begin("loglikelihood")
         groups = self._groups(requests)
+        if self.settings.answers == "generated":
+            return self._chosen(groups, requests)
+        self._refuse_speech_out("loglikelihood")
         results: dict[int, Result] = {}
         with progress_display() as progress:
             spoken = self._speak(groups, progress)
@@ -248,19 +254,34 @@ class SpeechzooLM(LM):  # type: ignore[misc]
         groups = self._groups(requests)
         results: dict[int, Result] = {}
         with progress_display() as progress:
-            spoken = self._speak(groups, progress)
-            speech = self.settings.output == "speech"
-            asks = [reply_ask(group, spoken, speech) for group in groups]
-            replies: dict[int, ReplyAnswer] = {}
-            for place, answer in self._answered(groups, asks, progress):
-                if isinstance(answer, ReplyAnswer):
-                    replies[place] = answer
-                    if not speech:
-                        found: dict[int, Result] = dict.fromkeys(groups[place].places, answer.text or "")
-                        results |= self._put("generate_until", requests, found)
-            if speech:
-                results |= self._heard(groups, replies, requests, progress)
+            for place, text in self._replies(groups, progress):
+                found: dict[int, Result] = dict.fromkeys(groups[place].places, text)
+                results |= self._put("generate_until", requests, found)
         return self._all(requests, results, "")
+
+    def _chosen(self, groups: Sequence[Group], requests: Sequence[Instance]) -> list[tuple[float, bool]]:
+        """What replies name of the options, in place of likelihoods."""
+        options = [[str(requests[place].args[1]) for place in group.places] for group in groups]
+        for group, own in zip(groups, options, strict=True):
+            if isinstance(group.context, Context):
+                if why := refusal(group.context, own):
+                    raise SpeechzooError(f"{group.document[0]} {why}: answers=scored, or leave the task out")
+                group.context = naming(group.context, own, self.settings.spoken)
+            group.limits = Limits(DEFAULT_LENGTH, ())
+        results: dict[int, Result] = {}
+        with progress_display() as progress:
+            # All of them: only then are the documents there that an unparsed reply is an outcome of.
+            for i, text in list(self._replies(groups, progress)):
+                context = groups[i].context
+                assert isinstance(context, Context)
+                values = chosen(text, context, options[i])
+                if isinstance(values, Failure):
+                    self._replace_answer(groups[i], values)
+                else:
+                    scored = zip(groups[i].places, values, strict=True)
+                    found: dict[int, Result] = {place: (value, NOT_GREEDY) for place, value in scored}
+                    results |= self._put("loglikelihood", requests, found)
+        return self._all(requests, results, (float("nan"), NOT_GREEDY))
 
     def _begin(self, method: str) -> None:
         """lm-eval calls a method once an evaluation: called again, it is another one."""
@@ -289,7 +310,7 @@ class SpeechzooLM(LM):  # type: ignore[misc]
         if self.settings.output == "speech":
             raise SpeechzooError(
                 f"output=speech is about replies, and a task asks for {method}: choose tasks of the output "
-                "type generate_until, or output=text"
+                "type generate_until, output=text, or for choices answers=generated"
             )
 
     def _groups(self, requests: Sequence[Instance]) -> list[Group]:
@@ -353,37 +374,32 @@ class SpeechzooLM(LM):  # type: ignore[misc]
             exchange = Exchange(group.prompt, asks[place], answers[place])
             self.documents.setdefault(group.document, []).append(exchange)
 
-    def _heard(
-        self,
-        groups: Sequence[Group],
-        replies: Mapping[int, ReplyAnswer],
-        requests: Sequence[Instance],
-        progress: Progress,
-    ) -> dict[int, Result]:
-        """What the transcriber hears in spoken replies; one it cannot hear is a document without answer."""
-        assert self.transcriber is not None
-        language = self.settings.language
-        clips = {
-            place: replace(reply.clip, language=language)
-            for place, reply in replies.items()
-            if reply.clip is not None
-        }
-        heard = hear(self.transcriber, list(clips.values()), self.settings.device, progress)
-        results: dict[int, Result] = {}
-        for place, text in zip(clips, heard, strict=True):
-            group = groups[place]
-            if isinstance(text, Failure):
-                self._replace_answer(group.document, replies[place], text)
-            else:
-                stops = group.limits.stops if group.limits else ()
-                found: dict[int, Result] = dict.fromkeys(group.places, cut(text, stops)[0])
-                results |= self._put("generate_until", requests, found)
-        return results
+    def _replies(self, groups: Sequence[Group], progress: Progress) -> Iterator[tuple[int, str]]:
+        """Each group's place and its reply as it comes in: the text, or what is heard in the speech."""
+        spoken = self._speak(groups, progress)
+        asks = [reply_ask(group, spoken, self.transcriber is not None) for group in groups]
+        clips: dict[int, AudioClip] = {}
+        for place, answer in self._answered(groups, asks, progress):
+            if not isinstance(answer, ReplyAnswer):
+                continue
+            if self.transcriber is None:
+                yield place, answer.text or ""
+            elif answer.clip is not None:
+                clips[place] = replace(answer.clip, language=self.settings.language)
+        if self.transcriber is not None:
+            heard = hear(self.transcriber, list(clips.values()), self.settings.device, progress)
+            for place, text in zip(clips, heard, strict=True):
+                limits = groups[place].limits
+                if isinstance(text, Failure):
+                    self._replace_answer(groups[place], text)
+                else:
+                    yield place, cut(text, limits.stops if limits else ())[0]
 
-    def _replace_answer(self, document: DocumentKey, old: Answer, new: Failure) -> None:
-        own = self.documents[document]
-        self.documents[document] = [
-            replace(exchange, answer=new) if exchange.answer is old else exchange for exchange in own
+    def _replace_answer(self, group: Group, failure: Failure) -> None:
+        """A reply that cannot be heard or read leaves its document without an answer."""
+        self.documents[group.document] = [
+            replace(exchange, answer=failure) if exchange.prompt == group.prompt else exchange
+            for exchange in self.documents[group.document]
         ]
 
     def _put(

@@ -169,6 +169,8 @@ def _refuse_unfit(of_role: Mapping[Role, Sequence[Arm]]) -> None:
         raise SpeechzooError(
             f"the rival answers in text, under conditions of the model's: not {', '.join(sorted(beyond))}"
         )
+    if len({arm.lm.settings.answers for arms in of_role.values() for arm in arms}) > 1:
+        raise SpeechzooError("choices are scored in one run and generated in another: they do not compare")
     hows = {(a.lm.settings.spoken, a.lm.settings.voice, a.lm.settings.language) for a in _hearing(of_role)}
     if len(hows) > 1:
         raise SpeechzooError(f"not the same was spoken in all runs: {sorted(hows)}")
@@ -194,6 +196,8 @@ def _task(documents: Documents, options: Mapping[str, Any]) -> Component:
         parameters={"documents": Parameter("", "what lm-eval made of each document", decides=False)},
     )
     how = {name: value for name, value in options.items() if name != "tasks"}
+    if documents.arms[0].lm.settings.answers != "scored":
+        how["answers"] = documents.arms[0].lm.settings.answers
     if hearing is not None:
         how["spoken"] = hearing.lm.settings.spoken
     return Component(

@@ -40,6 +40,7 @@ class Wanted:
     voice: str
     language: str
     transcriber: str
+    answers: str
     rival: str | None
     metric: str | None
     settings: tuple[str, ...]
@@ -58,7 +59,8 @@ class Wanted:
 
     def of_every_model(self) -> dict[str, Any]:
         """The arguments that the model and its rival share."""
-        names = ("spoken", "voice", "language", "transcriber", "device", "attention", "trust_remote_code")
+        asking = ("spoken", "voice", "language", "transcriber", "answers")
+        names = (*asking, "device", "attention", "trust_remote_code")
         return {**{name: getattr(self, name) for name in names}, "device_map": self.device_map or ""}
 
 

@@ -26,6 +26,8 @@ class Settings(BaseModel):
         language: of the texts, ISO 639-1.
         output: whether the answer is the model's text or what a transcriber hears in its speech.
         transcriber: of spoken answers.
+        answers: choices are ``scored`` by the likelihoods of their options, or ``generated``: told from a
+            reply to the prompt with its options.
         device: as of ``speechzoo eval``; so are ``dtype`` ("" for the model's own), ``attention``,
             ``device_map``, ``trust_remote_code`` and ``seed``.
         batch_size: contexts of one call of the model.
@@ -43,6 +45,7 @@ class Settings(BaseModel):
     language: str = "en"
     output: Literal["text", "speech"] = "text"
     transcriber: str = "whisper-tiny"
+    answers: Literal["scored", "generated"] = "scored"
     device: str = "cpu"
     dtype: str = ""
     attention: str = ""

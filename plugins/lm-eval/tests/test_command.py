@@ -146,6 +146,18 @@ def test_spoken_replies_are_an_arm(lm_eval):
     }  # fmt: skip
 
 
+def test_choices_are_spoken_and_heard(lm_eval, tmp_path):
+    """Otherwise what speaking costs could not be measured on choices, which most benchmarks are."""
+    report = lm_eval("--tasks", "colours", "--answers", "generated", "--output", "text,speech")
+    # The toy's ears hear "blue" in all that is said.
+    assert {name: value for name, (value, _) in stages(report).items()} == {
+        "T": 1.0, "TS": 0.25, "S": 1.0, "SS": 0.25,
+    }  # fmt: skip
+    run = read_results(tmp_path / "run")
+    assert any("told from replies" in note for note in run.run.notes)
+    assert "answers=generated" in run.run.signature and run.items["colours/0"].chance == 0.25
+
+
 def test_everything_spoken_takes_no_chat_template(lm_eval, tmp_path):
     """Otherwise base models could not be evaluated on the plain prompts they are made for."""
     lm_eval("--tasks", "colours", "--spoken", "everything")

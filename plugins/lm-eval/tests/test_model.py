@@ -167,12 +167,68 @@ def test_what_cannot_be_asked_is_refused(toy_lm, choice, open_task, evaluated):
         evaluated(toy_lm(), open_task(generation_kwargs={"until": ["."], "do_sample": True}))
     with pytest.raises(SpeechzooError, match="mode=speech"):
         toy_lm(**SPEECH).loglikelihood_rolling([])
-    with pytest.raises(SpeechzooError, match="score-under-text"):
+    with pytest.raises(SpeechzooError, match=r"score-under-text.*answers=generated"):
         evaluated(SpeechzooLM(model="mute"), choice())
     with pytest.raises(SpeechzooError, match=r"spokn.*There are: model, mode"):
         SpeechzooLM(model="toy", spokn="everything")
     with pytest.raises(SpeechzooError, match="field:NAME"):
         SpeechzooLM(model="toy", spoken="nothing")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "told"),
+    [
+        (
+            "What colour is snow?\nAnswer:",
+            [" red", " white"],
+            "What colour is snow?\nA. red\nB. white\nAnswer:",
+        ),
+        ("snow?\nA. red\nB. white\nAnswer:", [" A", " B"], "snow?\nA. red\nB. white\nAnswer:"),
+    ],
+)
+def test_choices_can_be_told_from_replies(log, prompt, options, told):
+    """Otherwise a model behind a server, which gives no likelihoods, could run no task of choices."""
+    lm = SpeechzooLM(model="mute", answers="generated", **{"set.log": str(log)})
+    requests = [Instance("loglikelihood", {}, (prompt, one), i, ("t", 0, 1)) for i, one in enumerate(options)]
+    assert lm.loglikelihood(requests) == [(-math.inf, False), (0.0, False)]
+    assert seen(log) == [told]
+
+
+def test_options_are_heard_where_the_prompt_is(toy_lm, log):
+    """Otherwise what is heard would be without its options, or a column be spoken with them."""
+    prompt = "What colour is snow?"
+    for spoken, told in (
+        ("last_user", "<What colour is snow? A, red. B, white>"),
+        ("field:thing", "What colour is <snow>?\nA. red\nB. white"),
+    ):
+        lm = toy_lm(answers="generated", spoken=spoken, **SPEECH)
+        sealed = lm.apply_chat_template([{"role": "user", "content": prompt}])
+        requests = [
+            Instance("loglikelihood", {"thing": "snow"}, (sealed, one), i, ("t", 0, 1))
+            for i, one in enumerate(["red", "white"])
+        ]
+        assert [value for value, _ in lm.loglikelihood(requests)] == [-math.inf, 0.0]
+        assert seen(log)[-1] == told
+
+
+def test_a_reply_that_names_no_option_is_an_outcome(toy_lm):
+    """Otherwise the first option would be drawn where nothing was chosen."""
+    lm = toy_lm(answers="generated", failures="mark")
+    requests = [Instance("loglikelihood", {}, ("Hm?", one), i, ("t", 0, 1)) for i, one in enumerate("xy")]
+    assert all(math.isnan(value) for value, _ in lm.loglikelihood(requests))
+    assert dict(lm.failures()) == {"unparsed": 1}
+
+
+def test_what_no_reply_can_tell_is_refused(toy_lm):
+    """Otherwise a model would be given a score of one word that it was never asked for."""
+    for arguments, told in (
+        (("snow", "white"), "single continuation"),
+        (("", "white"), "without their prompt"),
+    ):
+        with pytest.raises(SpeechzooError, match=told):
+            toy_lm(answers="generated").loglikelihood(
+                [Instance("loglikelihood", {}, arguments, 0, ("t", 0, 1))]
+            )
 
 
 def test_rolling_scores_a_text_by_itself(toy_lm):

@@ -7,7 +7,7 @@ from speechzoo_synth.rules import Match, Rule, apart, rule
 from speechzoo_synth.units import NUMBER, UNIT
 
 _TERM = r"[0-9]*[a-zA-Z][²³]?|[0-9][0-9.,]*[²³]?%?"
-_START = r"(?:(?<![\w'.-])|(?<=(?<!\w)[a-zA-Z]-)|(?<=[0-9][a-zA-Z]-)|(?<=[0-9)%]-))"
+_START = r"(?:(?<![\w'.-])|(?<=(?<!\w)[a-zA-Z]-)|(?<=[0-9][a-zA-Z]-)|(?<=[0-9)%²³]-))"
 _LEFT = rf"(?:{_START}(?P<term>{_TERM})|(?P<bracket>\)[²³]?))"
 _NUMERIC = r"[$€£¥₹]?\.?[0-9]+"
 _NAME = r"[0-9]*[a-zA-Z][²³]?(?!\w|['.]\w|-[a-zA-Z]{2})"
@@ -37,6 +37,14 @@ def _of_dash(match: Match) -> str:
     else:
         to = upwards or dash != "-"
     return f"{first}{match['unit'] or ''}{' to ' if to else ' minus '}"
+
+
+def _of_prices(match: Match) -> str:
+    """``$5-10`` with its sign where it is said, at the end, if it goes up to something."""
+    first, second = match["first"], match["second"]
+    if "=" in match.string or _value(first) > _value(second):
+        return match[0]
+    return f"{first} to {match['sign']}{second}"
 
 
 def _of_minus(match: Match) -> str:
@@ -91,6 +99,12 @@ ARITHMETIC: tuple[Rule, ...] = (
     rule("2 x 3", "a product", r"(?<=[0-9])\s*[x×]\s*(?=[0-9])", " times "),
     rule("3:1", "a ratio", r"(?<=[0-9])\s?:\s?(?=[0-9])", " to "),
     rule(
+        "$5-10 million",
+        "the sign belongs to both",
+        rf"(?P<sign>[$€£¥₹])(?P<first>{NUMBER})[-–](?P<second>{NUMBER})",
+        _of_prices,
+    ),
+    rule(
         "5-10, 10 - 5, 5%-10%, 1914–18",
         "a range, or a subtraction",
         rf"(?<![0-9])(?P<first>{NUMBER})(?P<unit>\s?(?:%|[mbtr]{{1,2}}illion|[kKMB]|bn|{UNIT})(?![\w²³]))?"
@@ -102,6 +116,12 @@ ARITHMETIC: tuple[Rule, ...] = (
         "a subtraction, not a pause",
         rf"{_LEFT}(?P<space>\s*)[-–−]\s*{_PLANE}{_RIGHT}",
         _of_minus,
+    ),
+    rule(
+        "OH-, a B-",
+        "a charge, or a grade",
+        r"(?<![\w-])((?:[A-Z][a-z]?[0-9]*){1,4})-(?=$|[.,;:?!)]|\s+(?:(?:an)?ions?|grades?|students?|averages?)\b)",
+        r"\1 minus ",
     ),
     rule("-x", "a minus, not an ending", r"(?<![\w)\]%'\"-])[-−–](?=[a-zA-Z](?!\w|['-]))", _of_unary),
 )

@@ -1,9 +1,10 @@
 """Days, times, decades and groups of digits, such as those of telephones, as the words they are read with."""
 
 import calendar
+import re
 from datetime import date
 
-from speechzoo_synth.figures import cardinal, digit_by_digit, ordinal, year_in_words
+from speechzoo_synth.figures import cardinal, digit_by_digit, ordinal, plural, year_in_words
 from speechzoo_synth.rules import Match, Rule, apart, rule
 
 # Ten hundred years are read by their halves: eighteen sixty-five. Below and above, numbers read alike.
@@ -24,7 +25,7 @@ def _of_groups(match: Match) -> str:
     try:
         day = date.fromisoformat(match[0])
     except ValueError:
-        return ", ".join(digit_by_digit(group) for group in match[0].split("-"))
+        return ", ".join(digit_by_digit(group) for group in re.findall(r"[0-9]+", match[0]))
     return f"{day:%B} {ordinal(day.day)}, {year_in_words(str(day.year))}"
 
 
@@ -54,11 +55,16 @@ def _of_time(match: Match) -> str:
 
 
 def _of_decade(match: Match) -> str:
-    words = year_in_words(match["year"]) if match["year"] else cardinal(match["tens"])
-    return words[:-1] + "ies" if words.endswith("y") else words + "s"
+    return plural(year_in_words(match["year"]) if match["year"] else cardinal(match["tens"]))
 
 
 DATES_AND_TIMES: tuple[Rule, ...] = (
+    apart(
+        "(212) 555-1234",
+        "a telephone number",
+        r"\([0-9]{3}\)\s?[0-9]{3}-[0-9]{4}(?![\w-])",
+        _of_groups,
+    ),
     apart(
         "555-1234",
         "a telephone number is no range",

@@ -33,3 +33,8 @@ def ordinal(number: int) -> str:
 def year_in_words(year: str) -> str:
     """``1905`` as nineteen oh five."""
     return str(num2words(int(year), to="year")).replace("oh-", "oh ")
+
+
+def plural(words: str) -> str:
+    """``twenty`` as twenties."""
+    return words[:-1] + "ies" if words.endswith("y") else words + "s"

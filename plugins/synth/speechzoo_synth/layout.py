@@ -63,7 +63,7 @@ _MARKDOWN = (
     rule(
         "*slanted*",
         "its marks have no sound",
-        r"(?<![\w)*])\*(?=[^\s*])([^*\n]*?)(?<=[^\s*])\*(?![\w(*])",
+        r"(?<![\w)*%°²³])\*(?=[^\s*])([^*\n]*?)(?<=[^\s*])\*(?![\w(*])",
         r"\1",
     ),
     rule("`fixed`", "its marks have no sound", r"`", "'"),

@@ -4,7 +4,7 @@ import re
 
 from speechzoo_synth.arithmetic import ARITHMETIC
 from speechzoo_synth.dates import DATES_AND_TIMES, YEAR
-from speechzoo_synth.figures import amount, cardinal, ordinal, year_in_words
+from speechzoo_synth.figures import amount, cardinal, ordinal, plural, year_in_words
 from speechzoo_synth.refusals import MATHEMATICAL
 from speechzoo_synth.rules import Match, Rule, apart, rule
 from speechzoo_synth.units import CURRENCIES, NUMBER, SCALES, UNIT, UNITS
@@ -135,6 +135,18 @@ _NAMES = (
         "Rocky II", "a numeral", rf"\b(?P<name>[A-Z][a-z]+) (?P<numeral>{_UNLIKE_OTHERS})\b{_OWN}", _of_roman
     ),
     rule("24/7", "a saying", r"(?<![\w/.])24/7(?![\w/])", "twenty-four seven"),
+    apart(
+        "50/50, 20/20",
+        "a saying",
+        r"(?<![\w/.])([25]0)/\1(?![\w/])",
+        lambda m: " ".join([cardinal(m[1])] * 2),
+    ),
+    apart(
+        "1983/84",
+        "two years",
+        rf"(?<![\w/.])(?P<year>{YEAR})/(?P<next>[0-9]{{2}})(?![\w/])",
+        lambda match: f"{year_in_words(match['year'])} to {cardinal(match['next'])}",
+    ),
     rule("9/11", "a day", r"(?<![\w/.])9/11(?![\w/])", _of_nine_eleven),
     rule(
         "10 000",
@@ -175,10 +187,16 @@ _QUANTITIES = (
         r"(?P<scale>\s?(?:thousand|million|billion|trillion|bn|tn)\b|[kKmMbBtT](?![\w&-]))?",
         _of_money,
     ),
+    apart("B-52s", "several of a name", r"(?<=[a-zA-Z]-)([0-9]+)'?s\b", lambda m: plural(cardinal(m[1]))),
+    apart(
+        "49ers", "who has that name", r"\b([0-9]+)ers\b", lambda m: f"{cardinal(m[1]).removesuffix('e')}ers"
+    ),
+    rule("100s", "many, not seconds", r"\b100s\b", "hundreds"),
+    rule("1,000s", "many, not seconds", r"\b1,?000s\b", "thousands"),
     apart(
         "60 km/h, 20 m²",
         "a unit",
-        rf"(?<![0-9])(?P<number>{NUMBER})\s?(?P<unit>{UNIT})(?P<power>[²³23])?"
+        rf"(?<![0-9])(?<![a-zA-Z]-)(?P<number>{NUMBER})\s?(?P<unit>{UNIT})(?P<power>[²³23])?"
         rf"(?:/(?P<per>{UNIT})(?P<per_power>[²³23])?)?(?![\w°²³])",
         _of_unit,
     ),

@@ -48,7 +48,12 @@ def rule(name: str, why: str, pattern: str, words: Words) -> Rule:
 
 def apart(name: str, why: str, pattern: str, words: Callable[[Match], str]) -> Rule:
     """A rule whose words must not grow together with what stood beside the match."""
-    return Rule(name, why, re.compile(pattern), lambda match: f" {words(match)} ")
+    return Rule(name, why, re.compile(pattern), lambda match: f" {words(match)}{space_after(match)}")
+
+
+def space_after(match: Match) -> str:
+    """Between words and what follows the match; none before the ending of 2019's."""
+    return "" if match.string.startswith("'s", match.end()) else " "
 
 
 def refusal(reason: str, name: str, why: str, pattern: str) -> Refusal:

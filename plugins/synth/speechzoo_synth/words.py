@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from speechzoo_synth.numbers import NUMBERS
-from speechzoo_synth.rules import Match, apply, rule
+from speechzoo_synth.rules import Match, apply, rule, space_after
 
 _ABBREVIATIONS = {
     "Dr.": "Doctor",
@@ -78,6 +78,22 @@ _SYMBOLS = {
     "♯": "sharp",
     "♭": "flat",
 }
+_NAMES_OF_RATES = (
+    "second|minute|hour|day|week|month|year|dozen|person|mile|gallon|liter|litre|pound|page|piece"
+)
+_PER = {
+    **{name: name for name in _NAMES_OF_RATES.split("|")},
+    "sec": "second",
+    "min": "minute",
+    "hr": "hour",
+    "wk": "week",
+    "mo": "month",
+    "yr": "year",
+    "gal": "gallon",
+    "lb": "pound",
+    "kg": "kilogram",
+    "L": "liter",
+}
 # What begins a sentence and no name.
 _BEGINNING = (
     "A|After|All|An|And|As|At|Because|Before|But|By|Did|Do|Does|For|From|Has|Have|He|Her|His|How|I|If|In|Is|It|"
@@ -92,7 +108,7 @@ def _abbreviated(match: Match) -> str:
 
 
 def _letters(match: Match) -> str:
-    return f"{' '.join(match[0].replace('.', ''))} "
+    return f"{' '.join(match[0].replace('.', ''))}{space_after(match)}"
 
 
 _BEFORE_NUMBERS = (
@@ -106,13 +122,27 @@ _BEFORE_NUMBERS = (
     ),
     rule("St. before a name", "a saint", r"\bSt\.(?=\s+[A-Z])", "Saint"),
     rule("St.", "a street", r"\bSt\.", "Street"),
+    rule("Roe v. Wade", "versus", r"(?<=[a-z] )v\.(?= [A-Z])", "versus"),
     rule("No. and # before a number", "they count", r"\b(?:No\.|#)\s?(?=[0-9])|(?<!\w)#(?=[0-9])", "number "),
     rule("C#", "a note, or what is called like one", r"\b([A-G])#(?!\w)", r"\1 sharp"),
     rule("#name", "a hashtag", r"(?<!\w)#(?=[A-Za-z])", "hashtag "),
+    rule("5 in. long", "inches", r"(?<=[0-9])\s?in\.(?=\s+[a-z]|$)", " inches"),
+    rule(
+        "5 lb. of",
+        "the dot of a unit ends no sentence",
+        r"(?<=[0-9])(\s?(?:mi|lbs?|oz|ft|yd|hrs?|mins?|secs?))\.(?=\s+[a-z(])",
+        r"\1",
+    ),
     rule("pp.", "pages", r"\bpp\.\s?(?=[0-9])", "pages "),
     rule("p.", "a page", r"\bp\.\s?(?=[0-9])", "page "),
 )
 _AFTER_NUMBERS = (
+    rule(
+        "$80/dozen, 30 miles/hour, 70/min",
+        "a rate",
+        rf"(?:(?<=[a-z]s)|(?<=\s))\s*/\s*(?P<per>{'|'.join(_PER)})\b",
+        lambda match: f" per {_PER[match['per']]}",
+    ),
     rule("U.S.", "is spelt", r"\b(?:[A-Za-z]\.){2,}(?![A-Za-z])|\b(?:[A-Za-z]\.)+[A-Za-z]\b", _letters),
     rule(
         "initial",
