@@ -417,7 +417,7 @@ def test_a_headline_claims_a_loss_only_where_one_is_shown() -> None:
         "S loses 65.0 points under snr=0,codec=gsm against the clean clips"
     )
     weak = of({"clean": ({}, cell(36, text=True)), "a": ({"snr": "9", "noise": "white"}, cell(34))})
-    assert weak.headline.startswith("S: no loss is shown in 1 cell against")
+    assert weak.headline.startswith("S: no loss or gain is shown in 1 cell against")
 
 
 def test_items_that_one_cell_lacks_are_out_of_all() -> None:

@@ -267,7 +267,7 @@ def test_a_worker_killed_from_outside_costs_nothing(instrument: dict[str, str], 
         assert process.poll() is None
         time.sleep(0.02)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    workers = [c for c in children if b"spawn_main" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    workers = [c for c in children if b"speechzoo.run.serve" in Path(f"/proc/{c}/cmdline").read_bytes()]
     assert len(workers) == 1
     os.kill(int(workers[0]), signal.SIGKILL)
     assert process.wait(60) == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechzoo import SetupError, loading
+from speechzoo import SetupError, SpeechzooError, loading
 from speechzoo.catalogue import Catalogue, open_catalogue
 from speechzoo.loading import Component
 
@@ -73,8 +73,8 @@ def test_a_voice_with_parameters_changes_by_them(catalogue: Catalogue) -> None:
 @pytest.mark.stack
 def test_a_part_that_is_no_piper_voice_is_refused(catalogue: Catalogue) -> None:
     """Otherwise: it is an AttributeError in the middle of the work."""
-    with pytest.raises(SetupError, match="no Piper voice"):
-        loading.load(catalogue.service("piper-joe-high", {"voice": "whisper-tiny"}))
+    with pytest.raises(SpeechzooError, match="voice=whisper-tiny is a transcriber, it has to be a voice"):
+        catalogue.service("piper-joe-high", {"voice": "whisper-tiny"})
 
 
 @pytest.mark.stack
