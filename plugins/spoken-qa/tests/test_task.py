@@ -20,6 +20,7 @@ from speechzoo import (
     testing,
 )
 from speechzoo.audio import silence
+from speechzoo.catalogue import open_catalogue
 from speechzoo.judging import Judgement
 from speechzoo.recipe import import_target
 from speechzoo.registry import read_registry, unpinned
@@ -338,6 +339,18 @@ def test_data_without_a_question_are_refused(tmp_path: Path, make: MakeTask) -> 
     write_parquet(tmp_path / "data/test-00000-of-00001.parquet", [])
     with pytest.raises(SpeechzooError, match=r"no question to ask\. llama-questions: the files hold no rows"):
         make("llama-questions", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["llama-questions", "web-questions", "trivia-qa"])
+def test_open_answers_are_stated_by_the_rule_that_others_are(tmp_path: Path, name: str) -> None:
+    """Otherwise the figure that a user quotes cannot be held against the published ones beside it."""
+    write_parquet(tmp_path / "data/test-00000-of-00001.parquet", [])
+    task = open_catalogue().task(name, data=str(tmp_path))
+    assert task.parameters["rule"] == "published"
+    names = [
+        metric.name for metric in metrics_of(["answers"], published_first=True, judged=False, second=False)
+    ]
+    assert names[:2] == ["exist", "normalised"]
 
 
 @pytest.mark.parametrize(("reply", "exist"), [("Vitamin A", 1.0), ("Vitamin B", 0.0)])
