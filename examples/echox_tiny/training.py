@@ -177,7 +177,7 @@ def _keep(
         "step": step,
         "parameters": [p.detach().cpu() for p in parameters],
         "optimizer": optimizer.state_dict(),
-        "schedule": {"last_epoch": schedule.last_epoch, "_step_count": schedule._step_count},
+        "schedule": schedule.state_dict(),
     }
     part = path.with_suffix(".part")
     torch.save(state, part)
