@@ -1,0 +1,134 @@
+"""The recipe's commands; each takes up its work where it was left."""
+
+from pathlib import Path
+
+import click
+
+from echox_tiny import features as ears
+from echox_tiny import speech as speeches
+from echox_tiny import text as texts
+from echox_tiny.folder import Folder
+
+ROOT = click.argument("root", type=click.Path(path_type=Path, file_okay=False))
+WORDNET = click.option(
+    "--wordnet",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="/usr/share/wordnet",
+    show_default=True,
+    help="Where the files of Debian's package wordnet-base are.",
+)
+SEED = click.option("--seed", default=0, show_default=True, help="Of every random choice.")
+CLIPS = click.option("--clips", default=40_000, show_default=True, help="The first so many.")
+EVERY = click.option("--every", default=500, show_default=True, help="Steps from checkpoint to checkpoint.")
+DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+
+
+@click.group(help=__doc__)
+def main() -> None:
+    pass
+
+
+@main.command()
+@ROOT
+@WORDNET
+@click.option("--stories", default=20_000, show_default=True, help="Clips that SmolLM2 writes.")
+@SEED
+@DEVICE
+def text(root: Path, wordnet: Path, stories: int, seed: int, device: str) -> None:
+    """Sentences of WordNet's glosses, and stories written by SmolLM2; nothing of the benchmarks."""
+    texts.write_wordnet(Folder(root), wordnet, seed)
+    texts.write_stories(Folder(root), wordnet, stories, device, seed)
+
+
+@main.command()
+@ROOT
+@CLIPS
+@SEED
+def speech(root: Path, clips: int, seed: int) -> None:
+    """The clips read aloud by Piper: at many pitches and paces, in noise and in silence."""
+    speeches.speak(Folder(root), clips, seed)
+
+
+@main.command()
+@ROOT
+@CLIPS
+@DEVICE
+def features(root: Path, clips: int, device: str) -> None:
+    """What Whisper tiny's encoder makes of the clips, and when each letter is said."""
+    ears.extract(Folder(root), clips, device)
+
+
+@main.command()
+@ROOT
+@CLIPS
+@click.option("--steps", default=4000, show_default=True, help="Of 16 clips.")
+@EVERY
+@SEED
+@DEVICE
+def ctc(root: Path, clips: int, steps: int, every: int, seed: int, device: str) -> None:
+    """The adapter learns which token is said when; no LLM runs."""
+    from echox_tiny import ctc as first
+    from echox_tiny.training import Training
+
+    first.train(Training.begin(Folder(root), clips, device, seed), steps, every)
+
+
+@main.command()
+@ROOT
+@CLIPS
+@click.option("--first", default=4000, show_default=True, help="The step of ctc to go on from.")
+@click.option("--steps", default=4000, show_default=True, help="Of 4 clips.")
+@click.option("--lora", default=0, show_default=True, help="Rank; the LLM is trained, too, into FOLDER/lora.")
+@EVERY
+@SEED
+@DEVICE
+def distil(
+    root: Path, clips: int, first: int, steps: int, lora: int, every: int, seed: int, device: str
+) -> None:
+    """After the clip, the LLM learns to expect what it expects after the text."""
+    from echox_tiny import distil as second
+    from echox_tiny.training import Training
+
+    second.train(Training.begin(Folder(root), clips, device, seed), first, steps, every, lora)
+
+
+@main.command(name="all")
+@ROOT
+@WORDNET
+@click.option("--stories", default=20_000, show_default=True, help="Clips that SmolLM2 writes.")
+@CLIPS
+@click.option("--ctc-steps", default=4000, show_default=True)
+@click.option("--distil-steps", default=4000, show_default=True)
+@click.option(
+    "--lora", default=8, show_default=True, help="Rank of the run that trains the LLM, too; 0: none."
+)
+@EVERY
+@SEED
+@DEVICE
+@click.pass_context
+def everything(
+    context: click.Context,
+    root: Path,
+    wordnet: Path,
+    stories: int,
+    clips: int,
+    ctc_steps: int,
+    distil_steps: int,
+    lora: int,
+    every: int,
+    seed: int,
+    device: str,
+) -> None:
+    """All of it, one after the other."""
+    common = {"root": root, "seed": seed}
+    context.invoke(text, **common, wordnet=wordnet, stories=stories, device=device)
+    context.invoke(speech, **common, clips=clips)
+    context.invoke(features, root=root, clips=clips, device=device)
+    trained = {**common, "clips": clips, "every": every, "device": device}
+    context.invoke(ctc, **trained, steps=ctc_steps)
+    for rank in (0, lora) if lora else (0,):
+        context.invoke(distil, **trained, first=ctc_steps, steps=distil_steps, lora=rank)
+
+
+if __name__ == "__main__":
+    main()

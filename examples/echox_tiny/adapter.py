@@ -1,0 +1,64 @@
+"""EchoX's audio adapter, started so that what it hears as a token is near the LLM's vector of that token."""
+
+import torch
+from speechzoo_echox.audio_adapter import AudioAdapter, first_of_runs
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from echox_tiny.labels import Labels
+
+WIDTH = 384
+"""Of Whisper tiny's frames."""
+
+
+def new_adapter(table: Tensor, heads: int, labels: Labels, blank_as: int) -> AudioAdapter:
+    """An adapter whose head is the LLM's own table, moved to its mean and to unit length.
+
+    A frame's vector is a normed one; the closer its direction to a token's row, the likelier is that label,
+    and the closer what the LLM is given, mean + length * direction, to the vector of that token. So a frame
+    that is heard well is read well, before the LLM was ever asked.
+
+    Args:
+        table: the LLM's vectors of tokens, [vocabulary, hidden].
+        heads: of the LLM.
+        labels: the head's rows after that of the blank.
+        blank_as: the token that the blank starts as.
+    """
+    hidden = table.shape[1]
+    adapter = AudioAdapter(WIDTH, hidden, heads, len(labels))
+    rows = table[[blank_as, *labels.tokens]].float()
+    mean = rows.mean(dim=0)
+    away = rows - mean
+    with torch.no_grad():
+        adapter.audio_feature_head.weight.copy_(nn.functional.normalize(away, dim=1))
+        norm = adapter.lbm.atten_layer_norm
+        # A normed vector has the length of the root of its dimensions.
+        norm.weight.fill_(float(away.norm(dim=1).mean()) / hidden**0.5)
+        norm.bias.copy_(mean)
+        # Looking back adds nothing until it has learned to.
+        adapter.lbm.encoder_attn.out_proj.weight.zero_()
+        adapter.lbm.encoder_attn.out_proj.bias.zero_()
+    adapter.audio_feature_head.requires_grad_(False)
+    # Its dropout of 0.1 is for more epochs than these.
+    adapter.eval()
+    return adapter
+
+
+def frames_of(adapter: AudioAdapter, clips: list[Tensor]) -> Tensor:
+    """The adapter's frames of several clips, padded, [clips, longest, hidden]; they do not see each other."""
+    flat = adapter.mm_projector1(torch.cat(clips).float())
+    mixed = adapter.out_norm(adapter.asr_transformer_encoder(flat[:, None]))[:, 0]
+    return pad_sequence(list(mixed.split([len(clip) for clip in clips])), batch_first=True)
+
+
+def vectors_of(adapter: AudioAdapter, frames: Tensor) -> Tensor:
+    """What the LLM is given for one clip's frames, [n, hidden]: [v, hidden]."""
+    vectors: Tensor = adapter.lbm(frames[first_of_runs(adapter.labels(frames))])
+    return vectors
+
+
+def heard(adapter: AudioAdapter, frames: Tensor) -> list[int]:
+    """Labels of one clip's frames, runs as one and without blanks."""
+    labels = adapter.labels(frames)
+    kept: list[int] = labels[first_of_runs(labels)].tolist()
+    return [label for label in kept if label]

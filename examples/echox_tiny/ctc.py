@@ -1,0 +1,79 @@
+"""First training: the adapter learns which token is said when."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from echox_tiny.adapter import frames_of, heard
+from echox_tiny.features import Features
+from echox_tiny.labels import BLANK
+from echox_tiny.training import Training, run
+
+RATE = 1e-3
+_BATCH = 16
+# The frames' labels, known from the alignment, teach sooner; CTC is what the layout reads out.
+_CTC_SHARE = 0.3
+
+
+def train(training: Training, steps: int, every: int) -> None:
+    """Checkpoints ``steps/step-N``, and a line of the log for each."""
+    folder = training.folder.root / "steps"
+    folder.mkdir(exist_ok=True)
+
+    def save(step: int) -> dict[str, float]:
+        training.write(folder, step)
+        return {"held_out_token_error": token_error(training, training.held_out)}
+
+    run(
+        "ctc",
+        training.folder.root / "ctc.jsonl",
+        0,
+        steps,
+        every,
+        RATE,
+        [training.adapter],
+        lambda step: losses(training, training.batch(step, _BATCH)),
+        save,
+    )
+
+
+def losses(training: Training, batch: list[Features]) -> dict[str, Tensor]:
+    """Cross-entropy of the frames' labels, and CTC's of the text, both per label."""
+    told = [training.labels.of_frames(own) for own in batch]
+    clips = [own.frames.to(training.device) for own in batch]
+    frames = frames_of(training.adapter, clips)
+    scores = functional.log_softmax(training.adapter.audio_feature_head(frames), dim=-1)
+    lengths = torch.tensor([len(clip) for clip in clips])
+    of_frames = torch.cat([labels for _, labels in told]).to(training.device)
+    flat = torch.cat([row[:length] for row, length in zip(scores, lengths, strict=True)])
+    ctc = functional.ctc_loss(
+        scores.transpose(0, 1),
+        torch.cat([labels for labels, _ in told]).to(training.device),
+        lengths,
+        torch.tensor([len(labels) for labels, _ in told]),
+        blank=BLANK,
+        zero_infinity=True,
+    )
+    return {"frames": functional.nll_loss(flat, of_frames), "ctc": _CTC_SHARE * ctc}
+
+
+@torch.inference_mode()
+def token_error(training: Training, clips: list[Features]) -> float:
+    """Edits per token of what the adapter hears, all clips together."""
+    wrong = there = 0
+    for own in clips:
+        text, _ = training.labels.of_frames(own)
+        frames = frames_of(training.adapter, [own.frames.to(training.device)])[0]
+        wrong += distance(heard(training.adapter, frames), text.tolist())
+        there += len(text)
+    return wrong / there
+
+
+def distance(one: list[int], other: list[int]) -> int:
+    """Levenshtein's: insertions, deletions and substitutions that make one of the other."""
+    row = list(range(len(other) + 1))
+    for i, left in enumerate(one, 1):
+        before, row[0] = row[0], i
+        for j, right in enumerate(other, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (left != right))
+    return row[-1]

@@ -1,0 +1,194 @@
+"""What both trainings have in common: the data, the schedule, checkpoints, and going on after a break."""
+
+import json
+import math
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors.torch import load_file
+from speechzoo_echox.audio_adapter import AudioAdapter
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
+
+from echox_tiny import checkpoint
+from echox_tiny.adapter import new_adapter
+from echox_tiny.features import Features, read_features
+from echox_tiny.folder import Folder
+from echox_tiny.labels import Labels, short_tokenizer
+from echox_tiny.progress import Bar
+from speechzoo import Setup, lm
+from speechzoo.catalogue import open_catalogue
+
+LLM = "smollm2-135m"
+# The blank's own token, unused by SmolLM2, and the one whose vector it starts with: a space.
+BLANK_TOKEN, _SPACE = "<empty_output>", "Ġ"
+_WARM_UP = 0.05
+
+
+@dataclass
+class Training:
+    """Data and model of one training.
+
+    Attributes:
+        folder: where all of it lies.
+        device: computed on.
+        seed: of batches and starts.
+        train: the clips that are trained on.
+        held_out: the others.
+        labels: of CTC.
+        llm: SmolLM2, frozen.
+        tokenizer: of the LLM.
+        adapter: what is trained.
+    """
+
+    folder: Folder
+    device: torch.device
+    seed: int
+    train: list[Features]
+    held_out: list[Features]
+    labels: Labels
+    llm: LlamaForCausalLM
+    tokenizer: PreTrainedTokenizerBase
+    adapter: AudioAdapter
+
+    @classmethod
+    def begin(cls, folder: Folder, clips: int, device: str, seed: int) -> "Training":
+        """Reads all features into memory: 40 kB a second of speech."""
+        home = open_catalogue().model(LLM).folder
+        if home is None:
+            raise FileNotFoundError(f"run: speechzoo fetch {LLM}")
+        on = lm.torch_device(device)
+        everything = list(read_features(folder, clips))
+        train = [own for own in everything if not own.clip.held_out]
+        causal = lm.CausalLM.load(Setup(LLM, home, device=device))
+        llm = cast(LlamaForCausalLM, causal.model).requires_grad_(False)
+        # Of all clips, with features or not yet, so that the head is the same when more have some.
+        texts = (clip.spoken for clip in list(folder.clips())[:clips] if not clip.held_out)
+        labels = Labels.of(texts, short_tokenizer(home / "tokenizer.json"))
+        torch.manual_seed(seed)
+        space = cast(int, causal.tokenizer.convert_tokens_to_ids(_SPACE))
+        table = llm.model.embed_tokens.weight
+        adapter = new_adapter(table, llm.config.num_attention_heads, labels, space).to(on)
+        base = folder.root / "base"
+        checkpoint.write_base(base, home, folder.whisper, llm)
+        held_out = [own for own in everything if own.clip.held_out]
+        return cls(folder, on, seed, train, held_out, labels, llm, causal.tokenizer, adapter)
+
+    def batch(self, step: int, size: int) -> list[Features]:
+        """The same for the same step, whether it is the first of a process or not."""
+        return random.Random(f"{self.seed} {step}").sample(self.train, min(size, len(self.train)))
+
+    def ids(self, text: str) -> Tensor:
+        """Of the LLM's own tokens, [n], nothing before or after them."""
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        return torch.tensor(ids, device=self.device)
+
+    def read(self, steps: Path, step: int) -> None:
+        """The adapter of a checkpoint."""
+        stored = load_file(steps / f"step-{step:05}" / checkpoint.AUDIO)
+        audio = {name.removeprefix("model."): tensor for name, tensor in stored.items()}
+        rows = [self.blank, *self.labels.tokens]
+        audio["audio_feature_head.weight"] = audio["audio_feature_head.weight"][rows]
+        self.adapter.load_state_dict(audio)
+
+    @property
+    def blank(self) -> int:
+        """The token that stands for CTC's blank."""
+        return cast(int, self.tokenizer.convert_tokens_to_ids(BLANK_TOKEN))
+
+    def write(self, steps: Path, step: int, llm: LlamaForCausalLM | None = None) -> None:
+        checkpoint.write(
+            steps / f"step-{step:05}",
+            self.folder.root / "base",
+            self.adapter,
+            self.labels,
+            self.llm.config.vocab_size,
+            self.blank,
+            llm,
+        )
+
+
+def run(
+    name: str,
+    log: Path,
+    first: int,
+    last: int,
+    every: int,
+    rate: float,
+    modules: Iterable[nn.Module],
+    loss_of: Callable[[int], dict[str, Tensor]],
+    save: Callable[[int], dict[str, float]],
+) -> None:
+    """Steps ``first`` + 1 to ``last``: AdamW, cosine to nothing, gradients clipped at 1.
+
+    Args:
+        name: of the stage.
+        log: a line of JSON for every checkpoint: the mean losses since the one before, and what ``save``
+            tells. Beside it lies the state to go on from.
+        first: the step that the stage starts after.
+        last: its last step.
+        every: so many steps make a checkpoint.
+        rate: the highest learning rate.
+        modules: what is trained.
+        loss_of: the losses of one step; their sum is minimised.
+        save: writes a checkpoint and measures it.
+    """
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    optimizer = AdamW(parameters, lr=rate, weight_decay=0.01)
+    schedule = LambdaLR(optimizer, lambda done: _cosine(done / (last - first)))
+    state_file = log.with_suffix(".pt")
+    done = _resume(state_file, parameters, optimizer, schedule) if state_file.is_file() else first
+    sums: dict[str, float] = {}
+    with Bar(name, last - first, done - first) as bar:
+        for step in range(done + 1, last + 1):
+            losses = loss_of(step)
+            optimizer.zero_grad()
+            torch.stack(list(losses.values())).sum().backward()
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            schedule.step()
+            for key, value in losses.items():
+                sums[key] = sums.get(key, 0.0) + value.item()
+            bar.advance(1)
+            if step % every == 0 or step == last:
+                own = every if step % every == 0 else (last - first) % every
+                row = {"step": step, **{key: value / own for key, value in sums.items()}, **save(step)}
+                sums = {}
+                _keep(state_file, step, parameters, optimizer, schedule)
+                with log.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(row) + "\n")
+                bar.say(json.dumps(row))
+
+
+def _cosine(part: float) -> float:
+    return min(part / _WARM_UP + 1e-3, 0.5 * (1 + math.cos(math.pi * min(part, 1.0))))
+
+
+def _keep(
+    path: Path, step: int, parameters: list[nn.Parameter], optimizer: Optimizer, schedule: LambdaLR
+) -> None:
+    state = {
+        "step": step,
+        "parameters": [p.detach().cpu() for p in parameters],
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),
+    }
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def _resume(path: Path, parameters: list[nn.Parameter], optimizer: Optimizer, schedule: LambdaLR) -> int:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    with torch.no_grad():
+        for own, kept in zip(parameters, state["parameters"], strict=True):
+            own.copy_(kept)
+    optimizer.load_state_dict(state["optimizer"])
+    schedule.load_state_dict(state["schedule"])
+    return int(state["step"])

@@ -1,0 +1,128 @@
+"""The recipe of EchoX-tiny: what is kept out of its texts, Whisper's weights, the whole on a small budget."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from echox_tiny.ctc import distance
+from echox_tiny.folder import Folder, read_clips
+from echox_tiny.kept_out import KeptOut, benchmark_texts, words_of
+from echox_tiny.text import write_wordnet
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+GLOSS = "00001740 29 v 01 tell 0 000 01 + 02 00 | to say; {examples}  "
+
+
+def wordnet_of(folder: Path, sentences: list[str]) -> Path:
+    """A WordNet of one synset, in the format of wndb(5WN)."""
+    folder.mkdir()
+    examples = "; ".join(f'"{sentence}"' for sentence in sentences)
+    (folder / "data.verb").write_text(GLOSS.format(examples=examples) + "\n")
+    for part in ("noun", "adj", "adv"):
+        (folder / f"data.{part}").write_text("  1 a line of the licence\n")
+    return folder
+
+
+def test_every_text_of_the_benchmarks_is_kept_out() -> None:
+    """Otherwise: a model is trained on what it is measured with, and its curve says nothing."""
+    kept_out, texts = KeptOut(), list(benchmark_texts())
+    long = [text for text in texts if len(words_of(text)) >= 3]
+    assert len(long) > 900
+    for text in long:
+        assert text in kept_out
+        assert f"He said: {text.upper().replace(',', ' -')} And so on." in kept_out
+    assert "The goalie made a brilliant save." not in kept_out
+
+
+def test_no_sentence_of_a_benchmark_comes_through(tmp_path: Path) -> None:
+    """Otherwise: the filter is right and nobody asks it."""
+    story = next(text for text in benchmark_texts() if text.startswith("Jack was riding his bike"))
+    theirs = story.split(". ")[0]
+    ours = ["the goalie made a brilliant save", "an adviser helped students select their courses"]
+    write_wordnet(Folder(tmp_path), wordnet_of(tmp_path / "wordnet", [theirs, *ours]), seed=0)
+    clips = read_clips(Folder(tmp_path).text("wordnet"))
+    written = " ".join(clip.spoken + clip.rest for clip in clips)
+    assert "brilliant save" in written and "select their courses" in written
+    assert "Jack" not in written
+
+
+def test_edits_are_counted() -> None:
+    """Otherwise: the token error of a training is not one."""
+    assert distance([1, 2, 3], [1, 2, 3]) == 0
+    assert distance([1, 3], [1, 2, 3]) == 1
+    assert distance([], [1, 2]) == distance([1, 2], []) == 2
+    assert distance([4, 2, 3, 5], [1, 2, 3]) == 2
+
+
+@pytest.mark.stack
+def test_the_converted_encoder_is_whispers(tmp_path: Path) -> None:
+    """Otherwise: the model hears with other ears than those that it was trained with."""
+    import ctranslate2
+    from echox_tiny.whisper import convert
+    from speechzoo_echox.whisper import Whisper
+
+    from speechzoo import Setup, loading
+    from speechzoo.catalogue import open_catalogue
+
+    component = open_catalogue().service("whisper-tiny")
+    loading.fetch(component, print)
+    home = open_catalogue().service("whisper-tiny").folder
+    assert home is not None
+    convert(home / "model.bin", tmp_path)
+    ears = Whisper(Setup("whisper-tiny", tmp_path))
+    sound = np.sin(np.arange(48_000) ** 1.3 / 60).astype(np.float32)
+    bands = ears.log_mel(sound)
+    there = ctranslate2.models.Whisper(str(home), compute_type="float32")
+    theirs = np.array(there.encode(ctranslate2.StorageView.from_array(bands[None].numpy())))[0]
+    ours = ears.encode(bands).detach().numpy()
+    assert np.abs(theirs).max() > 1
+    np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.stack
+def test_the_whole_recipe_from_one_command(tmp_path: Path) -> None:
+    """Otherwise: the recipe cannot be followed, or ends in folders that speechzoo cannot evaluate."""
+    things = ["dog", "house", "river", "garden", "letter"]
+    people = ["teacher", "farmer", "doctor", "child", "soldier", "singer"]
+    made = [f"the {who} walked slowly to the old {thing} and sat down" for who in people for thing in things]
+    made += [f"every morning a {who} looked at that {thing} with joy" for who in people for thing in things]
+    root = tmp_path / "run"
+    recipe = [
+        "-m", "echox_tiny", "all", str(root), "--wordnet", str(wordnet_of(tmp_path / "wordnet", made)),
+        "--stories", "0", "--ctc-steps", "8", "--distil-steps", "2", "--lora", "4", "--every", "2",
+    ]  # fmt: skip
+
+    def done(command: list[str], folder: Path) -> None:
+        ran = subprocess.run(
+            [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False, timeout=900
+        )
+        assert ran.returncode == 0, ran.stderr
+
+    done(recipe, EXAMPLES)
+    logs = {
+        name: [json.loads(line) for line in (root / f"{name}.jsonl").read_text().splitlines()]
+        for name in ("ctc", "distil", "lora")
+    }
+    assert [row["step"] for row in logs["ctc"]] == [2, 4, 6, 8]
+    assert logs["ctc"][-1]["frames"] < logs["ctc"][0]["frames"]
+    assert logs["distil"][-1]["step"] == logs["lora"][-1]["step"] == 10
+    assert logs["distil"][-1]["kl"] > 0
+    written = (root / "ctc.jsonl").stat().st_mtime_ns
+    done(recipe, EXAMPLES)
+    assert (root / "ctc.jsonl").stat().st_mtime_ns == written
+    for steps in ("steps/step-00010", "lora/step-00010"):
+        out = tmp_path / steps.replace("/", "-")
+        done(
+            ["-m", "speechzoo", "eval", "--model", f"echox@{root / steps}", "--task", "s2sbench-mini",
+             "--conditions", "t2t,s2t", "--limit", "4", "--out", str(out)],
+            tmp_path,
+        )  # fmt: skip
+        report = json.loads((out / "report.json").read_text())
+        assert report["run"]
+        answers = [json.loads(line) for line in (out / "answers.jsonl").read_text().splitlines()]
+        assert {answer["key"]["condition"] for answer in answers} == {"t2t", "s2t"}
