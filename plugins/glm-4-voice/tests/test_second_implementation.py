@@ -141,7 +141,7 @@ def ears(folder, language_model):
     return PlainEars(folder, language_model.speech_tokenizer.extractor)
 
 
-@pytest.mark.parametrize("seconds", [0.1, 0.16, 1.23, 2.0, 30.0, 31.3])
+@pytest.mark.parametrize("seconds", [0.1, 0.16, 1.23, 2.0, pytest.param(30.0, marks=pytest.mark.slow), 31.3])
 def test_the_codes_of_a_clip(language_model, ears, seconds, noise):
     """Otherwise the LLM hears other tokens than its authors' encoder makes, at block or segment ends too."""
     wave = noise(seconds).samples(16_000)
