@@ -283,7 +283,7 @@ def test_the_kit_checks_a_model_where_it_runs(catalogue: Catalogue, place: Place
     finally:
         subject.close()
     assert not psutil.pid_exists(process)
-    with pytest.raises(SetupError, match=r"old could not be loaded: Traceback[\s\S]*no such kernel"):
+    with pytest.raises(SetupError, match=r"Traceback[\s\S]*no such kernel"):
         model("old", {"fault": "load"}, catalogue=catalogue).answer(ScoreAsk(raw("one"), (" a",)))
 
 

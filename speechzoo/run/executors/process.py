@@ -163,20 +163,26 @@ class ModelApart:
             self._worker.loaded()
         except (SetupError, WorkerLostError) as error:
             self._worker.kill()
-            raise SetupError(f"{loading.component.name} could not be loaded: {error}") from error
+            raise SetupError(str(error)) from error
 
     def score(self, asks: Sequence[ScoreAsk]) -> list[ScoreAnswer | Failure]:
-        return cast("list[ScoreAnswer | Failure]", self._answers(asks))
+        return cast("list[ScoreAnswer | Failure]", self.answers(asks))
 
     def reply(self, asks: Sequence[ReplyAsk]) -> list[ReplyAnswer | Failure]:
-        return cast("list[ReplyAnswer | Failure]", self._answers(asks))
+        return cast("list[ReplyAnswer | Failure]", self.answers(asks))
 
     def close(self) -> None:
         self._worker.leave()
         self._worker.join(SECONDS_TO_END)
         self._worker.kill()
 
-    def _answers(self, asks: Sequence[Ask]) -> Answers:
+    def answers(self, asks: Sequence[Ask]) -> Answers:
+        """To asks of any kind.
+
+        Raises:
+            SetupError: the machine lacks something the model needs.
+            WorkerLostError: the process was lost.
+        """
         self._worker.send(asks)
         return self._worker.answers()
 
@@ -201,18 +207,15 @@ def answering(
             return (
                 f"the environment of {component.name} has the lock {made.lock} there, {lock} where the run is"
             )
-        worker = ProcessWorker(loading, {})
-        worker.start()
-        worker.loaded()
-    except (SetupError, WorkerLostError) as error:
+        model_apart = ModelApart(loading)
+    except SetupError as error:
         return str(error)
-    return partial(_answers_apart, worker)
+    return partial(_answers_apart, model_apart)
 
 
-def _answers_apart(worker: ProcessWorker, asks: Sequence[Ask]) -> Answers | SetupError | WorkerLostError:
+def _answers_apart(model: ModelApart, asks: Sequence[Ask]) -> Answers | SetupError | WorkerLostError:
     try:
-        worker.send(asks)
-        return worker.answers()
+        return model.answers(asks)
     except (SetupError, WorkerLostError) as error:
         return error
 
