@@ -10,6 +10,7 @@ from .named import service as service
 from .named import task as task
 from .plugin_checks import PLUGIN_CHECKS as PLUGIN_CHECKS
 from .plugin_checks import PluginUnderTest as PluginUnderTest
+from .probes import noise as noise
 from .service_checks import SERVICE_CHECKS as SERVICE_CHECKS
 from .service_checks import ServiceUnderTest as ServiceUnderTest
 from .task_checks import TASK_CHECKS as TASK_CHECKS

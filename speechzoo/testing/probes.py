@@ -40,6 +40,14 @@ QUESTION = "What do you see from your window?"
 LONG_QUESTION = f"{LONG} opened it. What do you think was in the box?"
 
 
+def noise(seconds: float) -> AudioClip:
+    """Noise that swells and fades, 16 kHz: for equal lengths the same, for others other noise."""
+    samples = round(seconds * RATE)
+    swell = np.abs(np.sin(np.arange(samples) / 3000))
+    draws = np.random.default_rng(samples).standard_normal(samples)
+    return AudioClip.from_samples((0.2 * draws * swell).astype("f4"), RATE)
+
+
 def score(*context: Part, endings: tuple[Part, ...] = ENDINGS, chat: bool = False) -> ScoreAsk:
     return ScoreAsk(raw(*context), endings, chat)
 

@@ -7,7 +7,6 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -15,6 +14,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from speechzoo import AudioClip, Setup
+from speechzoo.testing import noise
 
 CODE = Path(__file__).parent / "stand_in"
 TAGS = (
@@ -64,14 +64,6 @@ def setup(folder) -> Setup:
 def clips() -> list[AudioClip]:
     """The first has an odd number of frames: its last one hears padding; the last has two segments."""
     return [noise(0.62), noise(1.3), noise(31.7)]
-
-
-def noise(seconds: float) -> AudioClip:
-    """It swells and fades."""
-    samples = round(seconds * 16_000)
-    swell = np.abs(np.sin(np.arange(samples) / 3000))
-    draws = np.random.default_rng(samples).standard_normal(samples)
-    return AudioClip.from_samples((0.2 * draws * swell).astype("f4"), 16_000)
 
 
 def build(folder: Path) -> None:

@@ -3,12 +3,11 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from speechzoo_glm_4_voice import tiny
 
-from speechzoo import AudioClip, Setup
+from speechzoo import Setup, testing
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,11 +39,4 @@ def setup(folder) -> Setup:
 
 @pytest.fixture(scope="session")
 def noise():
-    def made(seconds: float) -> AudioClip:
-        """It swells and fades."""
-        samples = round(seconds * 16_000)
-        swell = np.abs(np.sin(np.arange(samples) / 3000))
-        draws = np.random.default_rng(samples).standard_normal(samples)
-        return AudioClip.from_samples((0.2 * draws * swell).astype("f4"), 16_000)
-
-    return made
+    return testing.noise

@@ -5,12 +5,11 @@ None of the authors' code is in it, and nothing learnt from it says what the pub
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from speechzoo_kimi_audio.kimi_audio import KimiAudioModel
 
-from speechzoo import AudioClip, Setup
+from speechzoo import Setup, testing
 
 CODE = Path(__file__).parent / "authors_code"
 
@@ -55,11 +54,4 @@ def model(setup, code):
 
 @pytest.fixture(scope="session")
 def noise():
-    def made(seconds: float) -> AudioClip:
-        """It swells and fades."""
-        samples = round(seconds * 16_000)
-        swell = np.abs(np.sin(np.arange(samples) / 3000))
-        draws = np.random.default_rng(samples).standard_normal(samples)
-        return AudioClip.from_samples((0.2 * draws * swell).astype("f4"), 16_000)
-
-    return made
+    return testing.noise
