@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from echox_tiny.ctc import distance
-from echox_tiny.folder import Folder, read_clips
+from echox_tiny.features import FRAMES, extract, read_features
+from echox_tiny.folder import Clip, Folder, clip_line, read_clips
 from echox_tiny.kept_out import KeptOut, benchmark_texts, words_of
+from echox_tiny.speech import speak
 from echox_tiny.text import write_wordnet
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -81,6 +84,40 @@ def test_the_converted_encoder_is_whispers(tmp_path: Path) -> None:
     ours = ears.encode(bands).detach().numpy()
     assert np.abs(theirs).max() > 1
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
+@pytest.mark.stack
+def test_letters_are_where_they_are_heard(tmp_path: Path) -> None:
+    """Otherwise: frames are taught other words than those that sound in them, and nothing is learned."""
+    folder = Folder(tmp_path)
+    texts = [
+        "The dog next door barked at the moon all night. Nobody slept.",
+        "She smiled. Then it rained for days.",
+    ]
+    clips = [Clip(f"wordnet-{place:05}", text, " So we left.") for place, text in enumerate(texts * 2)]
+    folder.text("wordnet").parent.mkdir()
+    folder.text("wordnet").write_text("".join(map(clip_line, clips)))
+    speak(folder, len(clips), seed=0)
+    extract(folder, len(clips), "cpu", seed=0)
+    found = list(read_features(folder, len(clips)))
+    assert [own.clip for own in found] == clips
+    for own in found:
+        start, end = longest_pause(folder.sound(own.clip))
+        second = own.clip.spoken.index(". ") + 2
+        assert own.times[second] == pytest.approx(end * FRAMES, abs=6)
+        assert own.times[second - 2] < end * FRAMES
+        # No letter in the silence before and after.
+        assert 0 <= own.times[0] < start * FRAMES
+        assert end * FRAMES < own.times[-1] <= len(own.frames)
+
+
+def longest_pause(path: Path) -> tuple[float, float]:
+    """Where the longest silence begins and ends that is not at an end of the clip, in s."""
+    samples, rate = soundfile.read(path)
+    level = np.array([np.abs(part).max() for part in np.array_split(samples, len(samples) * 50 // rate)])
+    loud = np.flatnonzero(level > 0.1 * level.max())
+    place = int(np.argmax(np.diff(loud)))
+    return loud[place] / 50, loud[place + 1] / 50
 
 
 @pytest.mark.slow

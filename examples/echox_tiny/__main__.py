@@ -1,5 +1,6 @@
 """The recipe's commands; each takes up its work where it was left."""
 
+import importlib.util
 from pathlib import Path
 
 import click
@@ -21,6 +22,13 @@ SEED = click.option("--seed", default=0, show_default=True, help="Of every rando
 CLIPS = click.option("--clips", default=40_000, show_default=True, help="The first so many.")
 EVERY = click.option("--every", default=500, show_default=True, help="Steps from checkpoint to checkpoint.")
 DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
+
+
+def _with_peft(context: click.Context, option: click.Parameter, rank: int) -> int:
+    """Told before hours of training, not after them."""
+    if rank and importlib.util.find_spec("peft") is None:
+        raise click.BadParameter("it needs peft: pip install peft")
+    return rank
 
 
 @click.group(help=__doc__)
@@ -52,10 +60,11 @@ def speech(root: Path, clips: int, seed: int) -> None:
 @main.command()
 @ROOT
 @CLIPS
+@SEED
 @DEVICE
-def features(root: Path, clips: int, device: str) -> None:
+def features(root: Path, clips: int, seed: int, device: str) -> None:
     """What Whisper tiny's encoder makes of the clips, and when each letter is said."""
-    ears.extract(Folder(root), clips, device)
+    ears.extract(Folder(root), clips, device, seed)
 
 
 @main.command()
@@ -78,7 +87,13 @@ def ctc(root: Path, clips: int, steps: int, every: int, seed: int, device: str) 
 @CLIPS
 @click.option("--first", default=4000, show_default=True, help="The step of ctc to go on from.")
 @click.option("--steps", default=4000, show_default=True, help="Of 4 clips.")
-@click.option("--lora", default=0, show_default=True, help="Rank; the LLM is trained, too, into FOLDER/lora.")
+@click.option(
+    "--lora",
+    default=0,
+    show_default=True,
+    callback=_with_peft,
+    help="Rank; the LLM is trained, too, into FOLDER/lora.",
+)
 @EVERY
 @SEED
 @DEVICE
@@ -100,7 +115,11 @@ def distil(
 @click.option("--ctc-steps", default=4000, show_default=True)
 @click.option("--distil-steps", default=4000, show_default=True)
 @click.option(
-    "--lora", default=8, show_default=True, help="Rank of the run that trains the LLM, too; 0: none."
+    "--lora",
+    default=8,
+    show_default=True,
+    callback=_with_peft,
+    help="Rank of the run that trains the LLM, too; 0: none.",
 )
 @EVERY
 @SEED
@@ -123,7 +142,7 @@ def everything(
     common = {"root": root, "seed": seed}
     context.invoke(text, **common, wordnet=wordnet, stories=stories, device=device)
     context.invoke(speech, **common, clips=clips)
-    context.invoke(features, root=root, clips=clips, device=device)
+    context.invoke(features, **common, clips=clips, device=device)
     trained = {**common, "clips": clips, "every": every, "device": device}
     context.invoke(ctc, **trained, steps=ctc_steps)
     for rank in (0, lora) if lora else (0,):

@@ -39,14 +39,13 @@ def new_adapter(table: Tensor, heads: int, labels: Labels, blank_as: int) -> Aud
         adapter.lbm.encoder_attn.out_proj.weight.zero_()
         adapter.lbm.encoder_attn.out_proj.bias.zero_()
     adapter.audio_feature_head.requires_grad_(False)
-    # Its dropout of 0.1 is for more epochs than these.
     adapter.eval()
     return adapter
 
 
 def frames_of(adapter: AudioAdapter, clips: list[Tensor]) -> Tensor:
     """The adapter's frames of several clips, padded, [clips, longest, hidden]; they do not see each other."""
-    flat = adapter.mm_projector1(torch.cat(clips).float())
+    flat = adapter.mm_projector1(torch.cat([clip.float() for clip in clips]))
     mixed = adapter.out_norm(adapter.asr_transformer_encoder(flat[:, None]))[:, 0]
     return pad_sequence(list(mixed.split([len(clip) for clip in clips])), batch_first=True)
 

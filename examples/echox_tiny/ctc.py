@@ -20,7 +20,13 @@ def train(training: Training, steps: int, every: int) -> None:
     folder = training.folder.root / "steps"
     folder.mkdir(exist_ok=True)
 
+    def losses_of(step: int) -> dict[str, Tensor]:
+        # With dropout: the same clips come many times.
+        training.adapter.train()
+        return losses(training, training.batch(step, _BATCH))
+
     def save(step: int) -> dict[str, float]:
+        training.adapter.eval()
         training.write(folder, step)
         return {"held_out_token_error": token_error(training, training.held_out)}
 
@@ -32,7 +38,7 @@ def train(training: Training, steps: int, every: int) -> None:
         every,
         RATE,
         [training.adapter],
-        lambda step: losses(training, training.batch(step, _BATCH)),
+        losses_of,
         save,
     )
 

@@ -1,10 +1,11 @@
 """Second training: after the clip the LLM should expect what it expects after the text."""
 
 import copy
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
@@ -14,6 +15,9 @@ from echox_tiny import ctc, pairs
 from echox_tiny.adapter import frames_of, vectors_of
 from echox_tiny.features import Features
 from echox_tiny.training import Training, run
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 RATE = 3e-4
 _BATCH = 4
@@ -35,69 +39,67 @@ def train(training: Training, first: int, steps: int, every: int, rank: int) -> 
     training.read(root / "steps", first)
     folder = root / ("lora" if rank else "steps")
     folder.mkdir(exist_ok=True)
+    # It is put into the LLM itself.
     lora = _with_lora(training.llm, rank) if rank else None
-    reader = lora or training.llm
-
-    def save(step: int) -> dict[str, float]:
-        training.write(folder, step, None if lora is None else copy.deepcopy(lora).merge_and_unload())
-        return {
-            "held_out_token_error": ctc.token_error(training, training.held_out),
-            "held_out_kl": _held_out_divergence(training, reader),
-            **pairs.preferences(training, reader, training.held_out[: pairs.CLIPS]),
-        }
+    as_it_was = lora.disable_adapter if lora else nullcontext
+    watched = training.held_out[: pairs.CLIPS]
 
     def losses(step: int) -> dict[str, Tensor]:
         batch = training.batch(step, _BATCH)
         heard = {name: _CTC_SHARE * loss for name, loss in ctc.losses(training, batch).items()}
-        return {"kl": divergence(training, reader, batch), **heard}
+        return {"kl": divergence(training, batch, as_it_was), **heard}
 
-    modules = [training.adapter] if lora is None else [training.adapter, lora]
-    log = root / ("lora.jsonl" if rank else "distil.jsonl")
-    run("lora" if rank else "distil", log, first, first + steps, every, RATE, modules, losses, save)
+    def save(step: int) -> dict[str, float]:
+        training.write(folder, step, None if lora is None else copy.deepcopy(lora).merge_and_unload())
+        with torch.inference_mode():
+            divergent = float(divergence(training, watched, as_it_was))
+        return {
+            "held_out_token_error": ctc.token_error(training, training.held_out),
+            "held_out_kl": divergent,
+            **pairs.preferences(training, watched),
+        }
+
+    name = "lora" if rank else "distil"
+    modules = [training.adapter, *([lora] if lora else [])]
+    run(name, root / f"{name}.jsonl", first, first + steps, every, RATE, modules, losses, save)
 
 
-def divergence(training: Training, reader: LlamaForCausalLM | PeftModel, batch: list[Features]) -> Tensor:
+def divergence(
+    training: Training, batch: list[Features], as_it_was: Callable[[], AbstractContextManager[None]]
+) -> Tensor:
     """Kullback-Leibler divergence of the student's next tokens from the teacher's, a token of the rests.
 
-    The teacher is the LLM as it was, after the clip's text; the student hears the clip instead.
+    The teacher is the LLM without what it learned, after the clip's text; the student hears the clip instead.
     """
     embed = training.llm.get_input_embeddings()
     rests = [embed(training.ids(own.clip.rest)) for own in batch]
-    with torch.no_grad(), _as_it_was(reader):
+    with torch.no_grad(), as_it_was():
         read = [embed(training.ids(own.clip.spoken)) for own in batch]
-        taught = next_tokens(reader, read, rests).softmax(-1)
+        taught = next_tokens(training.llm, read, rests).softmax(-1)
     heard = [
         vectors_of(training.adapter, frames_of(training.adapter, [own.frames.to(training.device)])[0])
         for own in batch
     ]
-    told = next_tokens(reader, heard, rests).log_softmax(-1)
+    told = next_tokens(training.llm, heard, rests).log_softmax(-1)
     return functional.kl_div(told, taught, reduction="batchmean")
 
 
-def next_tokens(reader: LlamaForCausalLM | PeftModel, contexts: list[Tensor], rests: list[Tensor]) -> Tensor:
+def next_tokens(llm: LlamaForCausalLM, contexts: list[Tensor], rests: list[Tensor]) -> Tensor:
     """Logits of all tokens of all rests, [tokens, vocabulary] in float32, each rest after its context."""
     rows = [torch.cat([context, rest]) for context, rest in zip(contexts, rests, strict=True)]
     given = pad_sequence(rows, batch_first=True)
     # Padding stands behind: no token that counts looks at it.
-    llama = reader.get_base_model() if isinstance(reader, PeftModel) else reader
-    states = llama.model(inputs_embeds=given, use_cache=False).last_hidden_state
+    states = llm.model(inputs_embeds=given, use_cache=False).last_hidden_state
     own = [
         states[row, len(context) - 1 : len(context) + len(rest) - 1]
         for row, (context, rest) in enumerate(zip(contexts, rests, strict=True))
     ]
-    logits: Tensor = llama.lm_head(torch.cat(own)).float()
+    logits: Tensor = llm.lm_head(torch.cat(own)).float()
     return logits
 
 
-@torch.inference_mode()
-def _held_out_divergence(training: Training, reader: LlamaForCausalLM | PeftModel) -> float:
-    return float(divergence(training, reader, training.held_out[: pairs.CLIPS]))
+def _with_lora(llm: LlamaForCausalLM, rank: int) -> "PeftModel":
+    from peft import LoraConfig, get_peft_model
 
-
-def _with_lora(llm: LlamaForCausalLM, rank: int) -> PeftModel:
     settings = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(_LORA), task_type="CAUSAL_LM")
     return get_peft_model(llm, settings)
-
-
-def _as_it_was(reader: LlamaForCausalLM | PeftModel) -> AbstractContextManager[None]:
-    return reader.disable_adapter() if isinstance(reader, PeftModel) else nullcontext()

@@ -1,7 +1,9 @@
 """What Whisper's encoder makes of the clips, and when each letter is said: computed once, for all epochs."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import ctranslate2
@@ -10,11 +12,12 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import WhisperFeatureExtractor
 
+from echox_tiny.cores import spread
 from echox_tiny.folder import Clip, Folder
 from echox_tiny.progress import Bar
 from echox_tiny.speech import RATE
@@ -24,10 +27,15 @@ from speechzoo.catalogue import open_catalogue
 FRAMES = 25
 """Pairs of Whisper's frames in a second: what EchoX's adapter takes."""
 
-_OF_A_SHARD = 32
+# Whisper takes 30 s at once, whatever is in them.
+_WINDOW = 30 * RATE
+_LONGEST = 28 * RATE
+_OF_A_SHARD = 8
 # Of the silence that fills Whisper's 30 s, this much after the clip is kept whole, of the rest one in 20.
 _AFTER = 0.6
 _STRIDE = 20
+# Of the loudest frame's level: above the noise that clips have, below the quietest sounds between two words.
+_SILENT = 0.1
 _START = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>")
 
 
@@ -46,29 +54,41 @@ class Features:
     times: Tensor
 
 
-def extract(folder: Folder, limit: int, device: str) -> None:
+def extract(folder: Folder, limit: int, device: str, seed: int) -> None:
     """Of those of the first ``limit`` clips that are spoken and have none yet."""
-    whisper_home = open_catalogue().service("whisper-tiny").folder
-    if whisper_home is None:
+    home = open_catalogue().service("whisper-tiny").folder
+    if home is None:
         raise FileNotFoundError("run: speechzoo fetch whisper-tiny")
-    convert(whisper_home / "model.bin", folder.whisper)
+    convert(home / "model.bin", folder.whisper)
     clips = [clip for clip in list(folder.clips())[:limit] if folder.sound(clip).is_file()]
     folder.features.mkdir(parents=True, exist_ok=True)
     done = {name for shard in shards(folder) for name in _names(shard)}
     missing = [clip for clip in clips if clip.id not in done]
-    ears = _Ears(whisper_home, folder.whisper, device)
+    windows = list(_windows(folder, missing, seed))
+    tasks = [windows[start : start + _OF_A_SHARD] for start in range(0, len(windows), _OF_A_SHARD)]
     with Bar("features", len(clips), len(clips) - len(missing)) as bar:
-        for start in range(0, len(missing), _OF_A_SHARD):
-            own = missing[start : start + _OF_A_SHARD]
-            tensors: dict[str, Tensor] = {}
-            for clip in own:
-                frames, times = ears(folder.sound(clip), clip.spoken)
-                tensors |= {clip.id: frames, f"{clip.id}.times": times}
-            path = folder.features / f"{own[0].id}.safetensors"
-            part = path.with_suffix(".part")
-            save_file(tensors, part)
-            part.replace(path)
-            bar.advance(len(own))
+        for count in spread(partial(_Ears, folder, home, device), tasks, None if device == "cpu" else 1):
+            bar.advance(count)
+
+
+def _windows(folder: Folder, clips: Sequence[Clip], seed: int) -> Iterator[list[Clip]]:
+    """Clips that are heard one after the other, as sentences of a longer recording are.
+
+    That costs Whisper as much as one clip does, and the model learns to hear at other times than in the first
+    seconds. A held-out clip is heard alone, as an item of a benchmark is.
+    """
+    window: list[Clip] = []
+    length = 0
+    for clip in clips:
+        own = soundfile.info(folder.sound(clip)).frames
+        longest = random.Random(f"{seed} {clip.id}").uniform(0.2, 1.0) * _LONGEST
+        if window and (length + own > longest or clip.held_out or window[-1].held_out):
+            yield window
+            window, length = [], 0
+        window.append(clip)
+        length += own
+    if window:
+        yield window
 
 
 def shards(folder: Folder) -> list[Path]:
@@ -77,15 +97,12 @@ def shards(folder: Folder) -> list[Path]:
 
 def read_features(folder: Folder, limit: int) -> Iterator[Features]:
     """Of those of the first ``limit`` clips that have some, in the clips' order."""
-    places = {name: shard for shard in shards(folder) for name in _names(shard)}
-    opened = {}
+    tensors: dict[str, Tensor] = {}
+    for shard in shards(folder):
+        tensors |= load_file(shard)
     for clip in list(folder.clips())[:limit]:
-        if clip.id in places:
-            shard = places[clip.id]
-            if shard not in opened:
-                opened[shard] = safe_open(shard, framework="pt")
-            file = opened[shard]
-            yield Features(clip, file.get_tensor(clip.id), file.get_tensor(f"{clip.id}.times"))
+        if clip.id in tensors:
+            yield Features(clip, tensors[clip.id], tensors[f"{clip.id}.times"])
 
 
 def _names(shard: Path) -> list[str]:
@@ -96,34 +113,69 @@ def _names(shard: Path) -> list[str]:
 class _Ears:
     """CTranslate2's Whisper in float32: its encoder, and where its decoder looks when it writes the text."""
 
-    def __init__(self, home: Path, converted: Path, device: str) -> None:
+    def __init__(self, folder: Folder, home: Path, device: str) -> None:
         kind, _, index = device.partition(":")
+        self._folder = folder
         self._whisper = ctranslate2.models.Whisper(
             str(home), device=kind, device_index=int(index or 0), compute_type="float32", intra_threads=1
         )
-        self._extractor = WhisperFeatureExtractor.from_pretrained(converted, local_files_only=True)
+        self._extractor = WhisperFeatureExtractor.from_pretrained(folder.whisper, local_files_only=True)
         self._tokenizer = Tokenizer.from_file(str(home / "tokenizer.json"))
         self._start = [self._tokenizer.token_to_id(token) for token in _START]
 
-    def __call__(self, sound: Path, text: str) -> tuple[Tensor, Tensor]:
-        samples, _ = soundfile.read(sound, dtype="float32")
-        bands = self._extractor(samples, sampling_rate=RATE, return_tensors="np").input_features
-        encoded = self._whisper.encode(ctranslate2.StorageView.from_array(bands))
-        frames = torch.from_numpy(np.array(encoded)[0]).reshape(-1, 768)
-        end = min(len(frames), int((len(samples) / RATE + _AFTER) * FRAMES))
-        kept = torch.cat([frames[:end], frames[end::_STRIDE]])
-        # Two of Whisper's frames are one here.
-        times = self._times(encoded, text, 2 * end) / 2
-        return kept.half(), torch.from_numpy(times.astype(np.float32))
+    def __call__(self, windows: list[list[Clip]]) -> int:
+        """Writes one shard, whole or not at all; the number of its clips."""
+        tensors: dict[str, Tensor] = {}
+        for clips in windows:
+            for own in self._hear(clips):
+                tensors |= {own.clip.id: own.frames, f"{own.clip.id}.times": own.times}
+        path = self._folder.features / f"{windows[0][0].id}.safetensors"
+        part = path.with_suffix(".part")
+        save_file(tensors, part)
+        part.replace(path)
+        return sum(map(len, windows))
 
-    def _times(self, encoded: ctranslate2.StorageView, text: str, length: int) -> NDArray[np.float64]:
+    def _hear(self, clips: list[Clip]) -> Iterator[Features]:
+        """Clips of one window; the last one's frames go on into the silence after it."""
+        sounds = [soundfile.read(self._folder.sound(clip), dtype="float32")[0] for clip in clips]
+        samples = np.concatenate(sounds)[:_WINDOW]
+        bands = self._extractor(samples, sampling_rate=RATE, return_tensors="np").input_features
+        encoded = np.array(self._whisper.encode(ctranslate2.StorageView.from_array(bands)))[0]
+        # Of each clip, in pairs of Whisper's frames; the one that a clip ends in is its own.
+        borders = np.ceil(np.cumsum([0, *map(len, sounds)]) / RATE * FRAMES).astype(int)
+        borders[-1] = min(len(encoded) // 2, int((len(samples) / RATE + _AFTER) * FRAMES))
+        for clip, start, end in zip(clips, borders, borders[1:], strict=False):
+            own = encoded[2 * start : 2 * end]
+            heard = _loud(samples[start * RATE // FRAMES : end * RATE // FRAMES])
+            # Two of Whisper's frames are one here, and silence at the ends is no letter's.
+            times = (self._times(own, clip.spoken) / 2).clip(*heard)
+            frames = torch.from_numpy(own).reshape(-1, 2 * own.shape[1])
+            if clip is clips[-1]:
+                after = torch.from_numpy(encoded[2 * end :]).reshape(-1, 2 * own.shape[1])
+                frames = torch.cat([frames, after[::_STRIDE]])
+            yield Features(clip, frames.half(), torch.from_numpy(times.astype(np.float32)))
+
+    def _times(self, encoded: NDArray[np.float32], text: str) -> NDArray[np.float64]:
         """When tokens begin, by dynamic time warping over Whisper's attention, and between them evenly."""
         tokens = self._tokenizer.encode(f" {text}", add_special_tokens=False)
-        (found,) = self._whisper.align(encoded, self._start, [tokens.ids], length, median_filter_width=7)
+        (found,) = self._whisper.align(
+            ctranslate2.StorageView.from_array(np.ascontiguousarray(encoded[None])),
+            # The length is told in frames of the spectrogram, of which Whisper makes one of two.
+            self._start, [tokens.ids], 2 * len(encoded), median_filter_width=7,
+        )  # fmt: skip
         begun: dict[int, int] = {}
         for token, time in found.alignments:
             begun.setdefault(token, time)
         # Offsets count the space before the text; after the last token is the end of the text.
         letters = [max(0, start - 1) for start, _ in tokens.offsets] + [len(text)]
-        said = [begun.get(place, length) for place in range(len(letters))]
+        said = [begun.get(place, len(encoded)) for place in range(len(letters))]
         return np.interp(np.arange(len(text) + 1), letters, said)
+
+
+def _loud(samples: NDArray[np.float32]) -> tuple[int, int]:
+    """The first of a clip's frames that is not silent, and the one after the last."""
+    length = RATE // FRAMES
+    framed = np.append(samples, np.zeros(-len(samples) % length, np.float32)).reshape(-1, length)
+    level = np.sqrt(np.mean(framed**2, axis=1))
+    places = np.flatnonzero(level > _SILENT * level.max())
+    return int(places[0]), int(places[-1]) + 1

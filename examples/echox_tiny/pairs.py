@@ -3,10 +3,8 @@
 from collections.abc import Callable
 
 import torch
-from peft import PeftModel
 from torch import Tensor
 from torch.nn import functional
-from transformers import LlamaForCausalLM
 
 from echox_tiny import distil
 from echox_tiny.adapter import frames_of, vectors_of
@@ -18,9 +16,7 @@ CLIPS = 48
 
 
 @torch.inference_mode()
-def preferences(
-    training: Training, reader: LlamaForCausalLM | PeftModel, clips: list[Features]
-) -> dict[str, float]:
+def preferences(training: Training, clips: list[Features]) -> dict[str, float]:
     """How often, 0 to 1, the clip's own ending has a lower loss per token than the next clip's.
 
     After its text, after its sound, and after the sound of the clip after the next: what is preferred there
@@ -40,7 +36,7 @@ def preferences(
         for place, own in enumerate(clips):
             given = context(clips[(place + shift) % len(clips)])
             ends = [own.clip.rest, clips[(place + 1) % len(clips)].clip.rest]
-            losses = [_loss(training, reader, given, end) for end in ends]
+            losses = [_loss(training, given, end) for end in ends]
             right += losses[0] < losses[1]
         return right / len(clips)
 
@@ -51,7 +47,7 @@ def preferences(
     }
 
 
-def _loss(training: Training, reader: LlamaForCausalLM | PeftModel, context: Tensor, end: str) -> float:
+def _loss(training: Training, context: Tensor, end: str) -> float:
     ids = training.ids(end)
-    logits = distil.next_tokens(reader, [context], [training.llm.get_input_embeddings()(ids)])
+    logits = distil.next_tokens(training.llm, [context], [training.llm.get_input_embeddings()(ids)])
     return float(functional.cross_entropy(logits, ids))

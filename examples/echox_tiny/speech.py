@@ -1,13 +1,17 @@
 """Reads the clips aloud: one voice, as varied as its settings allow."""
 
 import random
+from functools import partial
+from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import soundfile
 import soxr
 from numpy.typing import NDArray
 from piper import PiperVoice, SynthesisConfig
 
+from echox_tiny.cores import spread
 from echox_tiny.folder import Clip, Folder
 from echox_tiny.progress import Bar
 from speechzoo.catalogue import open_catalogue
@@ -29,11 +33,29 @@ def speak(folder: Folder, limit: int, seed: int) -> None:
     home = open_catalogue().service("piper-joe").folder
     if home is None:
         raise FileNotFoundError("run: speechzoo fetch piper-joe")
-    voice = PiperVoice.load(home / "voice.onnx")
     with Bar("speech", len(clips), len(clips) - len(missing)) as bar:
-        for clip in missing:
-            _write(folder, clip, read_aloud(voice, clip, seed))
+        for _ in spread(partial(_Reader, folder, home, seed), missing):
             bar.advance(1)
+
+
+class _Reader:
+    """A voice that writes clips."""
+
+    def __init__(self, folder: Folder, home: Path, seed: int) -> None:
+        self._folder, self._seed = folder, seed
+        self._voice = PiperVoice.load(home / "voice.onnx")
+        # A process for each core: threads of theirs would fight for them.
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._voice.session = onnxruntime.InferenceSession(home / "voice.onnx", options)
+
+    def __call__(self, clip: Clip) -> None:
+        """Whole or not at all."""
+        path = self._folder.sound(clip)
+        part = path.with_suffix(".part")
+        samples = read_aloud(self._voice, clip, self._seed)
+        soundfile.write(part, samples, RATE, format="OGG", subtype="OPUS", compression_level=_COMPRESSION)
+        part.replace(path)
 
 
 def read_aloud(voice: PiperVoice, clip: Clip, seed: int) -> Samples:
@@ -51,7 +73,7 @@ def read_aloud(voice: PiperVoice, clip: Clip, seed: int) -> Samples:
     rate = voice.config.sample_rate
     spoken: Samples = soxr.resample(np.concatenate(pieces[:-1]), rate * pitch, RATE)[:_LONGEST]
     ends = [np.zeros(round(dice.uniform(0.0, 0.5) * RATE), np.float32) for _ in range(2)]
-    samples = np.concatenate([ends[0], spoken, ends[1]]) * dice.uniform(0.4, 1.0)
+    samples: Samples = np.concatenate([ends[0], spoken, ends[1]]) * np.float32(dice.uniform(0.4, 1.0))
     if dice.random() < 0.5:
         samples += _noise(samples, dice.uniform(15.0, 40.0), dice.getrandbits(32))
     return np.clip(samples, -1.0, 1.0).astype(np.float32)
@@ -62,11 +84,3 @@ def _noise(samples: Samples, decibels: float, seed: int) -> Samples:
     level = np.sqrt(np.mean(samples**2)) * 10 ** (-decibels / 20)
     noise: Samples = (level * np.random.default_rng(seed).standard_normal(len(samples))).astype(np.float32)
     return noise
-
-
-def _write(folder: Folder, clip: Clip, samples: Samples) -> None:
-    """Whole or not at all."""
-    path = folder.sound(clip)
-    part = path.with_suffix(".part")
-    soundfile.write(part, samples, RATE, format="OGG", subtype="OPUS", compression_level=_COMPRESSION)
-    part.replace(path)

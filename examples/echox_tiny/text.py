@@ -2,10 +2,11 @@
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import torch
 
 from echox_tiny.folder import Clip, Folder, clip_line, read_clips
 from echox_tiny.kept_out import KeptOut, words_of
@@ -15,20 +16,19 @@ from speechzoo.catalogue import open_catalogue
 
 _PARTS_OF_SPEECH = ("noun", "verb", "adj", "adv")
 _LENGTHS = range(4, 17)
-_BATCH = 32
-_MAX_TOKENS = 72
-# Above 1 SmolLM2 leaves English now and then, below 0.8 its stories resemble each other.
-_TEMPERATURE = 0.9
-_PROMPTS = (
-    "Write a story of three short sentences about {thing} and {other}. Use simple words.",
-    "In three short sentences, tell what happened to {name}, who needed {thing}.",
-    "Tell a very short story in which {name} finds {thing} near {other}. Three sentences.",
-    "Write three plain sentences about an ordinary day on which {name} used {thing}.",
-    "{name} had a problem with {thing}. Tell in three short sentences how it was solved.",
-    "Describe in three short sentences how people use {thing} and {other}.",
-    "Write three short sentences that explain what {thing} is for.",
-    "Tell in three simple sentences why {name} was happy about {thing}.",
+_BATCH = 96
+_MAX_TOKENS = 56
+# Above this SmolLM2's stories fall apart, below it they resemble each other.
+_TEMPERATURE = 0.8
+# Three of these before the beginning of a new one: asked to write a story, SmolLM2 writes a long one.
+_STORIES = (
+    "Key: Tom found an old key behind the garden wall. He tried it in every door. It opened the shed.",
+    "Coat: Mia was cold on her way to school. Her aunt sewed her a coat of wool. She wore it until spring.",
+    "Goat: The farmer's goat ran away one night. It ate the cabbages next door. He paid with a jar of honey.",
+    "Song: My uncle plays in a small band. They learned a new song for a wedding. Everybody danced to it.",
+    "Map: Rosa lost her way in the big city. A driver drew her a map on a napkin. She came home at nine.",
 )
+_STARTS = ("{name}", "{name}", "{name} and", "{name}'s", "The", "A", "My", "Our", "One", "Every")
 _NAMES = (
     "Anna Ben Carla David Emma Frank Grace Henry Irene Joe Kate Liam Mary Noah Olga Paul Ruth Sam Tina Will"
 )
@@ -102,10 +102,9 @@ def write_stories(folder: Folder, wordnet: Path, count: int, device: str, seed: 
     with path.open("a", encoding="utf-8") as file, Bar("stories", count, len(clips)) as bar:
         while len(clips) < count:
             order = random.Random(f"{seed} {batch}")
-            prompts = [writer.embed_context((user(_prompt(order, things)),), True, {}) for _ in range(_BATCH)]
-            rows = lm.generate(writer, prompts, [_MAX_TOKENS] * _BATCH, _TEMPERATURE, order.getrandbits(32))
-            for row in rows:
-                story = three_sentences(str(writer.tokenizer.decode(row, skip_special_tokens=True)))
+            asked = [_prompt(order, things) for _ in range(_BATCH)]
+            for text in _write(writer, asked, order.getrandbits(32)):
+                story = three_sentences(text)
                 if story is None or " ".join(story) in kept_out:
                     continue
                 clip = cut(f"smollm2-{len(clips):05}", story, order)
@@ -118,6 +117,15 @@ def write_stories(folder: Folder, wordnet: Path, count: int, device: str, seed: 
             file.flush()
             batch += _BATCH
     writer.close()
+
+
+@torch.inference_mode()
+def _write(writer: lm.CausalLM, asked: Sequence[tuple[str, str]], state: int) -> list[str]:
+    """Each the given beginning and what follows, to the end of the paragraph."""
+    prompts = [writer.embed_context((user(before + start),), False, {}) for before, start in asked]
+    rows = lm.generate(writer, prompts, [_MAX_TOKENS] * len(asked), _TEMPERATURE, state)
+    written = writer.tokenizer.batch_decode(rows, skip_special_tokens=True)
+    return [start + text.partition("\n")[0] for (_, start), text in zip(asked, written, strict=True)]
 
 
 def three_sentences(text: str) -> list[str] | None:
@@ -137,13 +145,7 @@ def nouns(wordnet: Path) -> list[str]:
     return [own[0] for own in fields if own[0].isalpha() and 3 <= len(own[0]) <= 8 and int(own[2]) >= 4]
 
 
-def _prompt(order: random.Random, things: Sequence[str]) -> str:
-    thing, other = order.sample(things, 2)
-    name = order.choice(_NAMES.split())
-    return order.choice(_PROMPTS).format(thing=f"a {thing}", other=f"a {other}", name=name)
-
-
-def said(clips: Sequence[Clip]) -> Iterator[str]:
-    """All that a model would be trained on."""
-    for clip in clips:
-        yield clip.spoken + clip.rest
+def _prompt(order: random.Random, things: Sequence[str]) -> tuple[str, str]:
+    """What stands before a story, and its first word."""
+    before = "\n\n".join([*order.sample(_STORIES, 3), f"{order.choice(things).capitalize()}: "])
+    return before, order.choice(_STARTS).format(name=order.choice(_NAMES.split()))
