@@ -65,7 +65,7 @@ def test_edits_are_counted() -> None:
 def test_the_converted_encoder_is_whispers(tmp_path: Path) -> None:
     """Otherwise: the model hears with other ears than those that it was trained with."""
     import ctranslate2
-    from echox_tiny.whisper import convert
+    from speechzoo_echox.converted_whisper import convert
     from speechzoo_echox.whisper import Whisper
 
     from speechzoo import Setup, loading

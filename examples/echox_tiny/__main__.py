@@ -21,6 +21,7 @@ WORDNET = click.option(
 SEED = click.option("--seed", default=0, show_default=True, help="Of every random choice.")
 CLIPS = click.option("--clips", default=40_000, show_default=True, help="The first so many.")
 EVERY = click.option("--every", default=500, show_default=True, help="Steps from checkpoint to checkpoint.")
+STEP = click.option("--step", required=True, type=int, help="Of the checkpoint, in FOLDER/steps.")
 DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 
 
@@ -105,6 +106,32 @@ def distil(
     from echox_tiny.training import Training
 
     second.train(Training.begin(Folder(root), clips, device, seed), first, steps, every, lora)
+
+
+@main.command()
+@ROOT
+@CLIPS
+@STEP
+@DEVICE
+def hears(root: Path, clips: int, step: int, device: str) -> None:
+    """Whether held-out clips are followed by their own endings, after their own sound alone."""
+    from echox_tiny import ship as shipping
+    from echox_tiny.training import Training
+
+    shipping.tell(Training.begin(Folder(root), clips, device, 0), step)
+
+
+@main.command()
+@ROOT
+@CLIPS
+@STEP
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+def ship(root: Path, clips: int, step: int, out: Path) -> None:
+    """A checkpoint's trained weights for a plugin, into OUT."""
+    from echox_tiny import ship as shipping
+    from echox_tiny.training import Training
+
+    shipping.ship(Training.begin(Folder(root), clips, "cpu", 0), step, out)
 
 
 @main.command(name="all")

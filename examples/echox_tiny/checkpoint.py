@@ -1,213 +1,36 @@
-"""Checkpoints in the layout that EchoX is published in; speechzoo_echox/checkpoint.py is what reads it."""
+"""The steps of a training as checkpoints in EchoX's layout: what they share are links."""
 
-import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-from speechzoo_echox.audio_adapter import AudioAdapter
-from speechzoo_echox.checkpoint import ECHO_PREFIX
-from speechzoo_echox.echo_decoder import EchoDecoder
-from speechzoo_echox.prompt import SpecialTokens
-from speechzoo_echox.vocoder import Vocoder
-from tokenizers import Tokenizer
+from speechzoo_echox import assembly
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-from echox_tiny.labels import Labels
-
-AUDIO = "model-00002-of-00002.safetensors"
-_REST = "model-00001-of-00002.safetensors"
-# SmolLM2's special tokens that take the places of those of EchoX's format. The first three mean the same.
-_RENAMED = {
-    "<|endoftext|>": "<|begin_of_text|>",
-    "<|im_start|>": "<|start_header_id|>",
-    "<|im_end|>": "<|eot_id|>",
-    "<repo_name>": "<|end_header_id|>",
-    "<file_sep>": "<|end_of_text|>",
-    "<filename>": "<|eom_id|>",
-    "<empty_output>": "<audio_patch>",
-}
-# Its place takes the word of the echo decoder's prompt that has to be one token.
-_SPARE = "<gh_stars>"
-_UNITS = ("▁0", "▁1")
-_ECHO_WIDTH = 64
-_VOCODER: dict[str, Any] = {
-    "resblock": "1",
-    "upsample_rates": [5, 4, 4, 2, 2],
-    "upsample_kernel_sizes": [11, 8, 8, 4, 4],
-    "upsample_initial_channel": 32,
-    "resblock_kernel_sizes": [3],
-    "resblock_dilation_sizes": [[1, 3, 5]],
-    "num_embeddings": 2,
-    "embedding_dim": 16,
-    "model_in_dim": 16,
-    "code_hop_size": 320,
-    "f0": False,
-    "sampling_rate": 16_000,
-    "dur_predictor_params": {
-        "encoder_embed_dim": 16,
-        "var_pred_hidden_dim": 16,
-        "var_pred_kernel_size": 3,
-        "var_pred_dropout": 0.5,
-    },
-}
+from transformers import LlamaForCausalLM
 
 
 def write_base(folder: Path, llm_home: Path, whisper: Path, llm: LlamaForCausalLM) -> None:
-    """All that training leaves alone: the LLM, Whisper, the tokenizer, and what should speak one day.
-
-    The layout has no checkpoint without an echo decoder and a vocoder. These are as torch starts them, not
-    trained: such a model hears, and what it says is noise.
-    """
-    if (folder / "config.json").is_file():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _write_tokenizer(folder, llm_home)
-    written = llm.config.to_dict()
-    kept = {
-        "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "head_dim",
-        "num_key_value_heads", "rms_norm_eps", "max_position_embeddings", "vocab_size",
-    }  # fmt: skip
-    config = {
-        "model_type": "EchoX",
-        "architectures": ["EchoXForCausalLM"],
-        **{key: written[key] for key in sorted(kept)},
-        "rope_theta": written["rope_parameters"]["rope_theta"],
-        "tie_word_embeddings": True,
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "audio_tower": "whisper-large-v3",
-        "adapter_size": 384,
-        "unit_output": "finetune_kd",
-        "unit_vocab_size": len(_UNITS),
-    }
-    torch.manual_seed(0)
-    vocoder = Vocoder(_VOCODER)
-    torch.save({"generator": vocoder.state_dict()}, folder / "g_00500000")
-    _write_json(folder / "vocoder_config.json", _VOCODER)
-    tensors = language_model_tensors(llm) | _echo_decoder(llm, tokenizer)
-    save_file(tensors, folder / _REST, metadata={"format": "pt"})
-    shutil.copytree(whisper, folder / "whisper-large-v3", dirs_exist_ok=True)
-    # Last: without it the folder is none, and is written again.
-    _write_json(folder / "config.json", config)
+    """What training leaves alone, once."""
+    # Written last: without it the folder is none.
+    if not (folder / "config.json").is_file():
+        shutil.copytree(whisper, folder / assembly.EARS, dirs_exist_ok=True)
+        assembly.write_base(folder, llm_home, llm)
 
 
-def language_model_tensors(llm: LlamaForCausalLM) -> dict[str, Tensor]:
-    """In bfloat16, as SmolLM2's own; the head is its table of tokens."""
-    own = {name: tensor for name, tensor in llm.state_dict().items() if name != "lm_head.weight"}
-    return {name: tensor.to("cpu", torch.bfloat16).contiguous() for name, tensor in own.items()}
-
-
-def write(
-    folder: Path,
-    base: Path,
-    adapter: AudioAdapter,
-    labels: Labels,
-    vocabulary: int,
-    blank: int,
-    llm: LlamaForCausalLM | None = None,
-) -> None:
-    """One step's: the audio modules, and links to what all steps share.
+def write(folder: Path, base: Path, audio: dict[str, Tensor], llm: LlamaForCausalLM | None = None) -> None:
+    """One step's, whole or not at all.
 
     Args:
-        folder: made, whole or not at all.
+        folder: made.
         base: what `write_base` wrote.
-        adapter: its head has a row for each of ``labels``.
-        labels: which tokens the rows are of.
-        vocabulary: rows that the layout wants, one for each of the LLM's tokens.
-        blank: the token of the blank.
+        audio: the audio modules.
         llm: if it was trained, too.
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(base, part, copy_function=os.link)
-    audio = {f"model.{name}": tensor.cpu() for name, tensor in adapter.state_dict().items()}
-    head = audio["model.audio_feature_head.weight"]
-    # Never the likeliest: the mean of the rows in use scores what they score on average.
-    rows = head.mean(dim=0).repeat(vocabulary, 1)
-    rows[[blank, *labels.tokens]] = head
-    audio["model.audio_feature_head.weight"] = rows
-    save_file({n: t.contiguous() for n, t in audio.items()}, part / AUDIO, metadata={"format": "pt"})
+    assembly.write_audio(part, audio)
     if llm is not None:
-        rest = _echo_tensors(base) | language_model_tensors(llm)
-        # It is a link to the one that all share.
-        (part / _REST).unlink()
-        save_file(rest, part / _REST, metadata={"format": "pt"})
-    _write_index(part, list(audio))
+        assembly.write_language_model(part, llm)
     shutil.rmtree(folder, ignore_errors=True)
     part.replace(folder)
-
-
-def _write_index(folder: Path, audio: list[str]) -> None:
-    with safe_open(folder / _REST, framework="pt") as file:
-        rest = list(file.keys())
-    placed = dict.fromkeys(rest, _REST) | dict.fromkeys(audio, AUDIO)
-    _write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": placed})
-
-
-def _echo_tensors(base: Path) -> dict[str, Tensor]:
-    return {n: t for n, t in load_file(base / _REST).items() if n.startswith(ECHO_PREFIX)}
-
-
-def _write_tokenizer(folder: Path, llm_home: Path) -> PreTrainedTokenizerFast:
-    """SmolLM2's, its special tokens under EchoX's names and the units behind it."""
-    text = (llm_home / "tokenizer.json").read_text(encoding="utf-8")
-    for old, new in _RENAMED.items():
-        text = text.replace(json.dumps(old), json.dumps(new))
-    content = json.loads(text)
-    vocabulary = content["model"]["vocab"]
-    _make_one_token(content, "speaker", vocabulary[_SPARE])
-    del vocabulary[_SPARE]
-    first = len(vocabulary)
-    content["added_tokens"] += [
-        {"id": first + place, "content": f"<|unit_{piece}|>", "single_word": False, "lstrip": False,
-         "rstrip": False, "normalized": False, "special": False}
-        for place, piece in enumerate(_UNITS)
-    ]  # fmt: skip
-    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_file=str(folder / "tokenizer.json"),
-        bos_token="<|begin_of_text|>",
-        eos_token="<|eot_id|>",
-        pad_token="<|eot_id|>",
-    )  # type: ignore[no-untyped-call]
-    tokenizer.save_pretrained(folder)
-    return tokenizer
-
-
-def _make_one_token(content: dict[str, Any], word: str, token: int) -> None:
-    """By merges after all others: no text changes but that of words which end in it, as "loudspeaker"."""
-    tokenizer = Tokenizer.from_str(json.dumps(content))
-    first, *others = tokenizer.encode(word, add_special_tokens=False).tokens
-    (second,) = others
-    content["added_tokens"] = [own for own in content["added_tokens"] if own["id"] != token]
-    content["model"]["vocab"][word] = token
-    content["model"]["merges"].append([first, second])
-
-
-def _echo_decoder(llm: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> dict[str, Tensor]:
-    """The smallest that the layout takes."""
-    config = LlamaConfig(
-        vocab_size=1,
-        hidden_size=_ECHO_WIDTH,
-        intermediate_size=_ECHO_WIDTH,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        num_key_value_heads=1,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    hidden, feed_forward = llm.config.hidden_size, llm.config.intermediate_size
-    tokens = SpecialTokens.of(tokenizer, llm.config.vocab_size)
-    decoder = EchoDecoder(config, hidden, feed_forward, llm.config.vocab_size, len(_UNITS), tokens)
-    state = decoder.state_dict()
-    return {f"{ECHO_PREFIX}{name}": tensor.bfloat16().contiguous() for name, tensor in state.items()}
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,8 +47,8 @@ def train(training: Training, first: int, steps: int, every: int, rank: int) -> 
 
     def losses(step: int) -> dict[str, Tensor]:
         batch = training.batch(step, _BATCH)
-        heard = {name: _CTC_SHARE * loss for name, loss in ctc.losses(training, batch).items()}
-        return {"kl": divergence(training, batch, as_it_was), **heard}
+        heard = _CTC_SHARE * ctc.losses(training, batch)["ctc"]
+        return {"kl": divergence(training, batch, as_it_was), "ctc": heard}
 
     def save(step: int) -> dict[str, float]:
         training.write(folder, step, None if lora is None else copy.deepcopy(lora).merge_and_unload())
@@ -56,7 +57,7 @@ def train(training: Training, first: int, steps: int, every: int, rank: int) -> 
         return {
             "held_out_token_error": ctc.token_error(training, training.held_out),
             "held_out_kl": divergent,
-            **pairs.preferences(training, watched),
+            **{name: fmean(right) for name, right in pairs.preferences(training, watched).items()},
         }
 
     name = "lora" if rank else "distil"

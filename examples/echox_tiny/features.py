@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from speechzoo_echox.converted_whisper import convert
 from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import WhisperFeatureExtractor
@@ -21,7 +22,6 @@ from echox_tiny.cores import spread
 from echox_tiny.folder import Clip, Folder
 from echox_tiny.progress import Bar
 from echox_tiny.speech import RATE
-from echox_tiny.whisper import convert
 from speechzoo.catalogue import open_catalogue
 
 FRAMES = 25

@@ -13,7 +13,7 @@ from echox_tiny.features import Features
 
 BLANK = 0
 # Fewer labels are learned sooner, and cost the frozen LLM some of what it understands of a spelling.
-MERGES = 3000
+MERGES = 1500
 
 
 def short_tokenizer(tokenizer_json: Path, merges: int = MERGES) -> Tokenizer:

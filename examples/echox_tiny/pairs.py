@@ -1,6 +1,6 @@
 """Does it hear? Is the right ending preferred over another clip's, and only after its own clip?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -10,14 +10,18 @@ from echox_tiny import distil
 from echox_tiny.adapter import frames_of, vectors_of
 from echox_tiny.features import Features
 from echox_tiny.training import Training
+from speechzoo.stats import Estimate, mcnemar, paired_difference
 
 CLIPS = 48
 """So many are enough to watch a training; all of the held-out ones decide."""
 
 
+READ, HEARD, ANOTHERS = "right_after_text", "right_after_sound", "right_after_anothers"
+
+
 @torch.inference_mode()
-def preferences(training: Training, clips: list[Features]) -> dict[str, float]:
-    """How often, 0 to 1, the clip's own ending has a lower loss per token than the next clip's.
+def preferences(training: Training, clips: list[Features]) -> dict[str, list[bool]]:
+    """Whether each clip's own ending has a lower loss per token than the next clip's.
 
     After its text, after its sound, and after the sound of the clip after the next: what is preferred there
     is preferred for other reasons than what was heard.
@@ -31,20 +35,26 @@ def preferences(training: Training, clips: list[Features]) -> dict[str, float]:
     def hear(own: Features) -> Tensor:
         return vectors_of(training.adapter, frames_of(training.adapter, [own.frames.to(training.device)])[0])
 
-    def preferred(context: Callable[[Features], Tensor], shift: int) -> float:
-        right = 0
+    def preferred(context: Callable[[Features], Tensor], shift: int) -> list[bool]:
+        right = []
         for place, own in enumerate(clips):
             given = context(clips[(place + shift) % len(clips)])
             ends = [own.clip.rest, clips[(place + 1) % len(clips)].clip.rest]
             losses = [_loss(training, given, end) for end in ends]
-            right += losses[0] < losses[1]
-        return right / len(clips)
+            right.append(losses[0] < losses[1])
+        return right
 
-    return {
-        "right_after_text": preferred(read, 0),
-        "right_after_sound": preferred(hear, 0),
-        "right_after_anothers": preferred(hear, 2),
-    }
+    return {READ: preferred(read, 0), HEARD: preferred(hear, 0), ANOTHERS: preferred(hear, 2)}
+
+
+def hearing(preferred: Mapping[str, list[bool]]) -> tuple[Estimate, float]:
+    """How much more often the right ending is preferred after its own sound than after another's.
+
+    With a 95 % interval, and the p of McNemar's exact test.
+    """
+    pairs = list(zip(preferred[HEARD], preferred[ANOTHERS], strict=True))
+    both, own, others = pairs.count((True, True)), pairs.count((True, False)), pairs.count((False, True))
+    return paired_difference(own, others, both, len(pairs)), mcnemar(others, own)
 
 
 def _loss(training: Training, context: Tensor, end: str) -> float:

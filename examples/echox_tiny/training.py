@@ -6,10 +6,12 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import cast
 
 import torch
 from safetensors.torch import load_file
+from speechzoo_echox import assembly
 from speechzoo_echox.audio_adapter import AudioAdapter
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
@@ -91,11 +93,14 @@ class Training:
 
     def read(self, steps: Path, step: int) -> None:
         """The adapter of a checkpoint."""
-        stored = load_file(steps / f"step-{step:05}" / checkpoint.AUDIO)
-        audio = {name.removeprefix("model."): tensor for name, tensor in stored.items()}
-        rows = [self.blank, *self.labels.tokens]
-        audio["audio_feature_head.weight"] = audio["audio_feature_head.weight"][rows]
-        self.adapter.load_state_dict(audio)
+        stored = load_file(steps / f"step-{step:05}" / assembly.AUDIO)
+        stored[assembly.HEAD] = stored[assembly.HEAD][list(self.tokens)]
+        self.adapter.load_state_dict({name.removeprefix("model."): own for name, own in stored.items()})
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """That the labels are of, the blank's first."""
+        return self.blank, *self.labels.tokens
 
     @property
     def blank(self) -> int:
@@ -103,15 +108,9 @@ class Training:
         return cast(int, self.tokenizer.convert_tokens_to_ids(BLANK_TOKEN))
 
     def write(self, steps: Path, step: int, llm: LlamaForCausalLM | None = None) -> None:
-        checkpoint.write(
-            steps / f"step-{step:05}",
-            self.folder.root / "base",
-            self.adapter,
-            self.labels,
-            self.llm.config.vocab_size,
-            self.blank,
-            llm,
-        )
+        audio = {f"model.{name}": tensor for name, tensor in self.adapter.state_dict().items()}
+        whole = assembly.with_whole_head(audio, self.tokens, self.llm.config.vocab_size)
+        checkpoint.write(steps / f"step-{step:05}", self.folder.root / "base", whole, llm)
 
 
 def run(
@@ -144,7 +143,7 @@ def run(
     schedule = LambdaLR(optimizer, lambda done: _cosine(done / (last - first)))
     state_file = log.with_suffix(".pt")
     done = _resume(state_file, parameters, optimizer, schedule) if state_file.is_file() else first
-    sums: dict[str, float] = {}
+    told: dict[str, list[float]] = {}
     with Bar(name, last - first, done - first) as bar:
         for step in range(done + 1, last + 1):
             # A step's dice are its own, so that a training that is taken up again goes on as it would have.
@@ -158,12 +157,11 @@ def run(
             optimizer.step()
             schedule.step()
             for key, value in losses.items():
-                sums[key] = sums.get(key, 0.0) + value.item()
+                told.setdefault(key, []).append(value.item())
             bar.advance(1)
             if step % every == 0 or step == last:
-                own = every if step % every == 0 else (last - first) % every
-                row = {"step": step, **{key: value / own for key, value in sums.items()}, **save(step)}
-                sums = {}
+                row = {"step": step, **{key: fmean(values) for key, values in told.items()}, **save(step)}
+                told = {}
                 _keep(state_file, step, parameters, optimizer, schedule)
                 with log.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")

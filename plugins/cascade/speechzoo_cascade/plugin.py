@@ -17,7 +17,7 @@ TEXT_LLM = ModelSpec(
         "temperature": Parameter(0.0, "of replies; 0 takes the likeliest token"),
         "token_budget": Parameter(0, "most tokens of one forward pass; 0 chooses by device"),
     },
-    prepare="speechzoo_cascade.gguf:convert",
+    prepare="speechzoo.lm.gguf:convert",
     needs_files=True,
 )
 

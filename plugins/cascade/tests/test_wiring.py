@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from speechzoo_cascade.cascade import Cascade
-from speechzoo_cascade.gguf import convert
+from speechzoo.lm.gguf import convert
 from speechzoo_cascade.text_llm import TextLLM
 from speechzoo_cascade.transcriber import WhisperTranscriber
 

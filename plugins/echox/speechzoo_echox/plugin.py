@@ -34,6 +34,8 @@ ECHOX = ModelSpec(
     },
     # Without it, the checkpoint's own sub-folder whisper-large-v3.
     parts={"whisper": ""},
+    # For one that is fetched in parts; a published checkpoint is whole.
+    prepare="speechzoo_echox.assembly:assemble",
     needs_files=True,
 )
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from speechzoo import Setup, lm
+from speechzoo.lm.loading import load_model, load_tokenizer
+from speechzoo.setup import Setup
 
 _GGUF = "model.gguf"
 
@@ -14,8 +15,8 @@ def convert(folder: Path) -> None:
     if not (folder / _GGUF).exists():
         return
     setup = Setup(folder.name, folder)
-    tokenizer = lm.load_tokenizer(folder, setup, gguf_file=_GGUF)
-    loaded = lm.load_model(folder, setup, gguf_file=_GGUF)
+    tokenizer = load_tokenizer(folder, setup, gguf_file=_GGUF)
+    loaded = load_model(folder, setup, gguf_file=_GGUF)
     # A model that knows it came from quantised weights refuses to be saved.
     settings = loaded.config.to_dict()
     settings.pop("quantization_config", None)
