@@ -65,7 +65,7 @@ class Component:
             return ""
         if isinstance(self.entry, DataEntry) and self.entry.files:
             return weights.revision_of_files(self.entry.files)
-        if any(isinstance(source, PathSource) for source in self.entry.sources):
+        if any(isinstance(source, PathSource) and not source.files for source in self.entry.sources):
             return None
         return weights.revision_of(self.entry.sources)
 

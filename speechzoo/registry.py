@@ -94,9 +94,13 @@ class WheelSource(_Strict):
 
 
 class PathSource(_Strict):
-    """A folder on this machine, relative to the registry file that names it."""
+    """A folder on this machine, relative to the registry file that names it.
+
+    With ``files``, those alone are meant and have to have these hashes; without, whatever is there.
+    """
 
     path: str
+    files: dict[InsidePath, Sha256] = {}
     into: InsidePath = ""
 
 

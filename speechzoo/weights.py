@@ -270,8 +270,9 @@ def clear_stale(home: Path) -> None:
 
 
 def _only_path(entry: Entry) -> PathSource | None:
-    if len(entry.sources) == 1 and isinstance(entry.sources[0], PathSource):
-        return entry.sources[0]
+    """The folder that is used where it lies."""
+    if len(entry.sources) == 1 and isinstance(only := entry.sources[0], PathSource) and not only.files:
+        return only
     return None
 
 
@@ -284,7 +285,8 @@ def _bring(source: Source, target: Path, base: Path, name: str, say: Say) -> Non
         say(f"{name}: downloading {source.hub}@{(source.revision or '')[:8]}")
         _link_all(hub_snapshot(source), target, source.only)
     else:
-        _link_all((base / source.path).resolve(), target)
+        _link_all((base / source.path).resolve(), target, tuple(source.files))
+        verify_files(target, source.files)
 
 
 def _download_wheel(source: WheelSource, scratch: Path) -> Path:

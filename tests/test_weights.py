@@ -176,6 +176,31 @@ def test_a_folder_of_ones_own_is_used_where_it_is(tmp_path: Path) -> None:
         fetch(model(PathSource(path="nowhere")), base=tmp_path)
 
 
+def test_files_that_a_package_brings_are_meant_by_their_hashes(tmp_path: Path) -> None:
+    """Otherwise a package's next version would be measured with the weights of the last one, from the cache."""
+
+    def brought(content: bytes) -> ModelEntry:
+        files = {"trained.bin": hashlib.sha256(content).hexdigest()}
+        return model(PathSource(path="own", files=files, into="parts"))
+
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "notes.txt").write_text("of the package")
+    (own / "trained.bin").write_bytes(b"first")
+    first = fetch(brought(b"first"), base=tmp_path)[0]
+    assert [path.name for path in (first / "parts").iterdir()] == ["trained.bin"]
+    (own / "trained.bin").write_bytes(b"second")
+    assert weights.locate(brought(b"second"), "tiny", tmp_path) is None
+    assert weights.revision_of(brought(b"second").sources) != weights.revision_of(brought(b"first").sources)
+    second = fetch(brought(b"second"), base=tmp_path)[0]
+    assert (second / "parts" / "trained.bin").read_bytes() == b"second"
+    with pytest.raises(SetupError, match="trained.bin is not the registered file"):
+        fetch(brought(b"third"), base=tmp_path)
+    (own / "trained.bin").unlink()
+    with pytest.raises(SetupError, match="trained.bin is missing"):
+        fetch(brought(b"fourth"), base=tmp_path)
+
+
 def test_the_revision_of_a_folder_is_of_names_and_contents(tmp_path: Path) -> None:
     """Otherwise a run would be resumed with other weights, or not be resumed after a copy."""
     folder = tmp_path / "own"

@@ -99,7 +99,7 @@ def _pinned(named: Named, revision: str | None) -> Named:
     changes: dict[str, object] = {
         "sources": tuple(_with_commit(s, states, named.file) for s in entry.sources)
     }
-    if set(states) == set(entry.sources):
+    if all(isinstance(source, HubSource) and source in states for source in entry.sources):
         changes["download_mb"] = sum(state.size_mb for state in states.values())
     return Named(named.section, named.name, entry.model_copy(update=changes), named.file)
 
