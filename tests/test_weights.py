@@ -177,7 +177,7 @@ def test_a_folder_of_ones_own_is_used_where_it_is(tmp_path: Path) -> None:
 
 
 def test_files_that_a_package_brings_are_meant_by_their_hashes(tmp_path: Path) -> None:
-    """Otherwise a package's next version would be measured with the weights of the last one, from the cache."""
+    """Otherwise a package's next version would be measured with the weights of its last one."""
 
     def brought(content: bytes) -> ModelEntry:
         files = {"trained.bin": hashlib.sha256(content).hexdigest()}
@@ -194,10 +194,10 @@ def test_files_that_a_package_brings_are_meant_by_their_hashes(tmp_path: Path) -
     assert weights.revision_of(brought(b"second").sources) != weights.revision_of(brought(b"first").sources)
     second = fetch(brought(b"second"), base=tmp_path)[0]
     assert (second / "parts" / "trained.bin").read_bytes() == b"second"
-    with pytest.raises(SetupError, match="trained.bin is not the registered file"):
+    with pytest.raises(SetupError, match=r"trained\.bin is not the registered file"):
         fetch(brought(b"third"), base=tmp_path)
     (own / "trained.bin").unlink()
-    with pytest.raises(SetupError, match="trained.bin is missing"):
+    with pytest.raises(SetupError, match=r"trained\.bin is missing"):
         fetch(brought(b"fourth"), base=tmp_path)
 
 

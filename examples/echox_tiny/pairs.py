@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from echox_tiny import distil
-from echox_tiny.adapter import frames_of, vectors_of
 from echox_tiny.features import Features
 from echox_tiny.training import Training
 from speechzoo.stats import Estimate, mcnemar, paired_difference
@@ -32,9 +31,6 @@ def preferences(training: Training, clips: list[Features]) -> dict[str, list[boo
         vectors: Tensor = embed(training.ids(own.clip.spoken))
         return vectors
 
-    def hear(own: Features) -> Tensor:
-        return vectors_of(training.adapter, frames_of(training.adapter, [own.frames.to(training.device)])[0])
-
     def preferred(context: Callable[[Features], Tensor], shift: int) -> list[bool]:
         right = []
         for place, own in enumerate(clips):
@@ -44,7 +40,11 @@ def preferences(training: Training, clips: list[Features]) -> dict[str, list[boo
             right.append(losses[0] < losses[1])
         return right
 
-    return {READ: preferred(read, 0), HEARD: preferred(hear, 0), ANOTHERS: preferred(hear, 2)}
+    return {
+        READ: preferred(read, 0),
+        HEARD: preferred(training.hear, 0),
+        ANOTHERS: preferred(training.hear, 2),
+    }
 
 
 def hearing(preferred: Mapping[str, list[bool]]) -> tuple[Estimate, float]:

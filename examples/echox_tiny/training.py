@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
 from echox_tiny import checkpoint
-from echox_tiny.adapter import new_adapter
+from echox_tiny.adapter import new_adapter, vectors_of
 from echox_tiny.features import Features, read_features
 from echox_tiny.folder import Folder
 from echox_tiny.labels import Labels, short_tokenizer
@@ -89,7 +89,11 @@ class Training:
     def ids(self, text: str) -> Tensor:
         """Of the LLM's own tokens, [n], nothing before or after them."""
         ids = self.tokenizer.encode(text, add_special_tokens=False)
-        return torch.tensor(ids, device=self.device)
+        return torch.tensor(ids, dtype=torch.long, device=self.device)
+
+    def hear(self, own: Features) -> Tensor:
+        """What the LLM is given for a clip, [v, hidden]."""
+        return vectors_of(self.adapter, own.frames.to(self.device))
 
     def read(self, steps: Path, step: int) -> None:
         """The adapter of a checkpoint."""

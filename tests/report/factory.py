@@ -286,3 +286,12 @@ def with_model_name(made: Results, name: str, folder: str) -> Results:
     return replace(
         made, folder=Path(folder), run=run_file(name).model_copy(update={"conditions": made.run.conditions})
     )
+
+
+def names(n: int) -> list[str]:
+    return [f"i{place:03d}" for place in range(n)]
+
+
+def some(n: int, right: int) -> dict[str, float | str]:
+    """The first ``right`` of n items right."""
+    return {name: 1.0 if place < right else -1.0 for place, name in enumerate(names(n))}
