@@ -17,7 +17,7 @@ def _day(name: str) -> str:
     return rf"(?P<{name}>[12][0-9]|3[01]|0?[1-9])(?:st|nd|rd|th)?"
 
 
-_HOUR = r"(?P<hour>[01]?[0-9]|2[0-3])"
+_HOUR = r"(?P<hour>[01]?[0-9]|2[0-3]|24(?=:00))"
 
 
 def _of_groups(match: Match) -> str:

@@ -117,6 +117,7 @@ NAMES_AND_SIGNS = {
     "100 200 300, 5 100 20": "one hundred two hundred three hundred, five one hundred twenty",
     "555-1234": "five five five, one two three four",
     "It takes 20s, in her 20s": "It takes twenty seconds, in her twenties",
+    "It ends at 24:00.": "It ends at twenty-four hundred.",
     "10 m/s², 5 kg/m³": "ten meters per second squared, five kilograms per cubic meter",
     "May 5-7 or 5–7 May": "May fifth to seventh or May fifth to seventh",
     "On Wall St. He sat": "On Wall Street. He sat",
