@@ -307,10 +307,40 @@ class TurnFinding(_Finding):
     notes: tuple[str, ...]
 
 
+class Added(_Finding):
+    """What the spoken context adds to the value without any: whether what is heard is of use.
+
+    Attributes:
+        items: that have both values.
+        gain: better is positive, whichever way the metric points.
+        better: items worth more with the context.
+        worse: items worth less with it.
+        p: as in `Step`.
+        p_flip: likewise.
+        verdict: what interval and p carry, in words.
+        clear: the verdict states a gain or a loss.
+    """
+
+    items: int
+    gain: Estimate
+    better: int
+    worse: int
+    p: float
+    p_flip: float | None
+    verdict: str
+    clear: bool
+
+
 class Prior(_Finding):
     """The primary metric when the context is left out: what the answers alone give away.
 
-    ``items`` have a value, the others none, by the reasons in ``invalid``; ``ties`` were decided by a rule.
+    Attributes:
+        items: that have a value.
+        invalid: how many have none, by the reason.
+        ties: that were decided by a rule.
+        estimate: of the metric.
+        verdict: against chance, in words.
+        added: by the spoken context; null where nothing spoken was asked for a text.
     """
 
     items: int
@@ -318,6 +348,7 @@ class Prior(_Finding):
     ties: int
     estimate: Estimate
     verdict: str
+    added: Added | None
 
 
 class Probe(_Finding):

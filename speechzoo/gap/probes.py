@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from speechzoo import stats
 from speechzoo.asks import Answer, ContinuationScore, Failure, ScoreAnswer, replies_of
-from speechzoo.gap.findings import Hearing, Prior, Probe
+from speechzoo.gap.findings import Added, Hearing, Prior, Probe
 from speechzoo.gap.sample import Sample, sample
 from speechzoo.gap.stages import usable, with_variant
-from speechzoo.gap.wording import prior_verdict
+from speechzoo.gap.wording import added_verdict, deciding, is_clear, prior_verdict
 from speechzoo.run.records import Result, Results, Variant
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
 
 PRIOR = "prior"
+_HEARD = "heard"
 MOVED = 1e-3
 """Nats a token: scores that move less have not moved (rounding of half precision moves them as much)."""
 
@@ -32,14 +34,46 @@ def prior(results: Results, percent: bool) -> Prior | None:
         ties=sum(outcome.tie for outcome in outcomes.values() if isinstance(outcome, Grade)),
         estimate=estimate,
         verdict=prior_verdict(estimate, shared.chance(PRIOR), shared.metric.higher_is_better, percent),
+        added=_added(results, percent),
     )
 
 
 def prior_sample(results: Results) -> Sample | None:
     """One arm, the primary metric without the context, over the items that have it; None if none has."""
-    outcomes = _without_context(results)
-    grades = {item: outcome for item, outcome in outcomes.items() if isinstance(outcome, Grade)}
+    grades = _grades(_without_context(results))
     return sample({PRIOR: grades}, list(grades), results)
+
+
+def _added(results: Results, percent: bool) -> Added | None:
+    without = _grades(_without_context(results))
+    heard = _grades(
+        {
+            key.item: usable(result.outcome, results.run.task.metrics[0].name)
+            for key, result in results.results.items()
+            if (key.role, key.condition, key.variant) == ("model", Condition.S2T, "")
+        }
+    )
+    items = [item for item in heard if item in without]
+    shared = sample({_HEARD: heard, PRIOR: without}, items, results)
+    if shared is None:
+        return None
+    better, worse = shared.changes(_HEARD, PRIOR)
+    p, p_flip = stats.mcnemar(worse, better), shared.p_flip(_HEARD, PRIOR)
+    gain = shared.loss(_HEARD, PRIOR)
+    return Added(
+        items=len(items),
+        gain=gain,
+        better=better,
+        worse=worse,
+        p=p,
+        p_flip=p_flip,
+        verdict=added_verdict(gain, p, p_flip, percent),
+        clear=is_clear(gain, deciding(p, p_flip)),
+    )
+
+
+def _grades(outcomes: Mapping[str, Grade | Failure]) -> dict[str, Grade]:
+    return {item: outcome for item, outcome in outcomes.items() if isinstance(outcome, Grade)}
 
 
 def _without_context(results: Results) -> dict[str, Grade | Failure]:

@@ -117,6 +117,15 @@ def prior_verdict(
     return f"{start}: the answers alone mislead it"
 
 
+def added_verdict(gain: Estimate, exact: float, flip: float | None, percent: bool) -> str:
+    """What a model has of the context that it hears."""
+    told = f"{_size(gain, percent)}, 95 % interval {interval(gain, percent)}, {_deciding_p(exact, flip)}"
+    if not is_clear(gain, deciding(exact, flip)):
+        direction = "above" if gain.value >= 0 else "below"
+        return f"no use of what is heard is shown: {direction} the value without it by {told}"
+    return f"what is heard {'adds' if gain.value > 0 else 'takes away'} {told}"
+
+
 def headline(model: str, step: Step, when: str, percent: bool) -> str:
     """The main step in a sentence: its claim first, its interval after."""
     loss = step.loss

@@ -300,6 +300,9 @@ def _checks(report: Report) -> list[Text]:
     if report.prior:
         ends = interval(report.prior.estimate, report.percent)
         lines.append(inert_text(f"prior:  {report.prior.verdict} ({ends}, {report.prior.items} items)"))
+    if report.prior and report.prior.added:
+        style = "" if report.prior.added.clear and report.prior.added.gain.value > 0 else "yellow"
+        lines.append(inert_text(f"of use?  {report.prior.added.verdict}", style))
     if report.prior and report.prior.invalid:
         lines.append(inert_text(f"not sure without the context:  {_reasons(report.prior.invalid)}", "yellow"))
     for stage in report.stages:

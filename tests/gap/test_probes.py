@@ -4,6 +4,7 @@ import pytest
 
 from speechzoo.asks import Failure, ReplyAnswer
 from speechzoo.gap import degradation
+from speechzoo.gap.findings import Added
 from speechzoo.run.records import Key
 from speechzoo.specs import Condition
 from speechzoo.task import Grade
@@ -116,6 +117,37 @@ def test_the_prior_is_held_against_chance() -> None:
     )
     assert level.prior is not None
     assert "no sign" in level.prior.verdict
+
+
+def test_what_is_heard_is_held_against_hearing_nothing() -> None:
+    """Otherwise: a model whose answers change with the audio, and are no better for it, seems to hear."""
+
+    def added(heard: int) -> Added:
+        run = results(
+            map(item, names(60)),
+            scored(T, some(60, 55)),
+            scored(S, some(60, heard) | {"i059": "crashed"}),
+            scored(T, some(60, 30), "prior"),
+        )
+        told = degradation(run).prior
+        assert told is not None and told.added is not None and told.added.items == 59
+        return told.added
+
+    of_use, of_none, harmful = added(45), added(33), added(15)
+    assert (of_use.better, of_use.worse, of_use.clear) == (15, 0, True)
+    assert of_use.gain.value == pytest.approx(15 / 59)
+    assert of_use.verdict.startswith("what is heard adds 25.4 points, 95 % interval 15.")
+    assert of_none.verdict.startswith(
+        "no use of what is heard is shown: above the value without it by 5.1 points"
+    )
+    assert (of_none.clear, of_none.p) == (False, 0.25)
+    assert harmful.verdict.startswith("what is heard takes away 25.4 points")
+
+
+def test_a_prior_without_speech_says_nothing_of_hearing() -> None:
+    run = results(map(item, names(9)), scored(T, some(9, 9)), scored(T, some(9, 5), "prior"))
+    told = degradation(run).prior
+    assert told is not None and told.added is None
 
 
 def test_a_failed_answer_is_no_probe() -> None:

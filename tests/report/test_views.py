@@ -149,6 +149,7 @@ def test_the_terminal_shows_the_findings_in_eighty_columns(report: Report) -> No
         "hearing and thinking",
         "did it hear?",
         "prior:",
+        "of use?",
         "too_long",
         "by voice",
     ):
