@@ -153,7 +153,8 @@ def test_the_whole_recipe_from_one_command(tmp_path: Path) -> None:
     root = tmp_path / "run"
     recipe = [
         "-m", "echox_tiny", "all", str(root), "--wordnet", str(wordnet_of(tmp_path / "wordnet", made)),
-        "--stories", "0", "--ctc-steps", "60", "--distil-steps", "12", "--lora", "4", "--every", "4",
+        "--stories", "0", "--ctc-steps", "60", "--match-steps", "12", "--distil-steps", "12", "--lora", "4",
+        "--every", "4",
     ]  # fmt: skip
 
     def done(command: list[str], folder: Path) -> str:
@@ -166,23 +167,25 @@ def test_the_whole_recipe_from_one_command(tmp_path: Path) -> None:
     done(recipe, EXAMPLES)
     logs = {
         name: [json.loads(line) for line in (root / f"{name}.jsonl").read_text().splitlines()]
-        for name in ("ctc", "distil", "lora")
+        for name in ("ctc", "match", "distil", "lora")
     }
     assert [row["step"] for row in logs["ctc"]] == list(range(4, 64, 4))
     assert logs["ctc"][2]["frames"] < logs["ctc"][0]["frames"]
     assert logs["ctc"][-1]["ctc"] < 0.5 * logs["ctc"][4]["ctc"]
     assert logs["ctc"][-1]["held_out_token_error"] < logs["ctc"][0]["held_out_token_error"]
+    assert [row["step"] for row in logs["match"]] == [64, 68, 72]
+    assert logs["match"][-1]["held_out_match"] < logs["match"][0]["held_out_match"]
     for name in ("distil", "lora"):
-        assert [row["step"] for row in logs[name]] == [64, 68, 72]
+        assert [row["step"] for row in logs[name]] == [76, 80, 84]
         assert logs[name][-1]["kl"] < logs[name][0]["kl"]
     written = (root / "ctc.jsonl").stat().st_mtime_ns
     done(recipe, EXAMPLES)
-    hears = ["-m", "echox_tiny", "hears", str(root), "--step", "72"]
+    hears = ["-m", "echox_tiny", "hears", str(root), "--step", "84"]
     assert "own sound above another's" in done(hears, EXAMPLES)
-    done(["-m", "echox_tiny", "ship", str(root), str(tmp_path / "out"), "--step", "72"], EXAMPLES)
+    done(["-m", "echox_tiny", "ship", str(root), str(tmp_path / "out"), "--step", "84"], EXAMPLES)
     assert (tmp_path / "out" / "trained.safetensors").stat().st_size < 12e6
     assert (root / "ctc.jsonl").stat().st_mtime_ns == written
-    for steps in ("steps/step-00072", "lora/step-00072"):
+    for steps in ("steps/step-00084", "lora/step-00084"):
         out = tmp_path / steps.replace("/", "-")
         done(
             ["-m", "speechzoo", "eval", "--model", f"echox@{root / steps}", "--task", "s2sbench-mini",

@@ -87,6 +87,22 @@ def ctc(root: Path, clips: int, steps: int, every: int, seed: int, device: str) 
 @ROOT
 @CLIPS
 @click.option("--first", default=4000, show_default=True, help="The step of ctc to go on from.")
+@click.option("--steps", default=1000, show_default=True, help="Of 16 clips.")
+@EVERY
+@SEED
+@DEVICE
+def match(root: Path, clips: int, first: int, steps: int, every: int, seed: int, device: str) -> None:
+    """What is heard as a token is given to the LLM as that token's vector; no LLM runs."""
+    from echox_tiny import match as second
+    from echox_tiny.training import Training
+
+    second.train(Training.begin(Folder(root), clips, device, seed), first, steps, every)
+
+
+@main.command()
+@ROOT
+@CLIPS
+@click.option("--first", default=5000, show_default=True, help="The step of match to go on from.")
 @click.option("--steps", default=4000, show_default=True, help="Of 4 clips.")
 @click.option(
     "--lora",
@@ -102,10 +118,10 @@ def distil(
     root: Path, clips: int, first: int, steps: int, lora: int, every: int, seed: int, device: str
 ) -> None:
     """After the clip, the LLM learns to expect what it expects after the text."""
-    from echox_tiny import distil as second
+    from echox_tiny import distil as third
     from echox_tiny.training import Training
 
-    second.train(Training.begin(Folder(root), clips, device, seed), first, steps, every, lora)
+    third.train(Training.begin(Folder(root), clips, device, seed), first, steps, every, lora)
 
 
 @main.command()
@@ -140,6 +156,7 @@ def ship(root: Path, clips: int, step: int, out: Path) -> None:
 @click.option("--stories", default=20_000, show_default=True, help="Clips that SmolLM2 writes.")
 @CLIPS
 @click.option("--ctc-steps", default=4000, show_default=True)
+@click.option("--match-steps", default=1000, show_default=True)
 @click.option("--distil-steps", default=4000, show_default=True)
 @click.option(
     "--lora",
@@ -159,6 +176,7 @@ def everything(
     stories: int,
     clips: int,
     ctc_steps: int,
+    match_steps: int,
     distil_steps: int,
     lora: int,
     every: int,
@@ -172,8 +190,9 @@ def everything(
     context.invoke(features, **common, clips=clips, device=device)
     trained = {**common, "clips": clips, "every": every, "device": device}
     context.invoke(ctc, **trained, steps=ctc_steps)
+    context.invoke(match, **trained, first=ctc_steps, steps=match_steps)
     for rank in (0, lora) if lora else (0,):
-        context.invoke(distil, **trained, first=ctc_steps, steps=distil_steps, lora=rank)
+        context.invoke(distil, **trained, first=ctc_steps + match_steps, steps=distil_steps, lora=rank)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Second training: after the clip the LLM should expect what it expects after the text."""
+"""Third training: after the clip the LLM should expect what it expects after the text."""
 
 import copy
 from collections.abc import Callable
@@ -29,12 +29,12 @@ _LORA = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
 def train(training: Training, first: int, steps: int, every: int, rank: int) -> None:
-    """Goes on from the last step of the first training; steps are counted on.
+    """Goes on from the last step of the second training; steps are counted on.
 
     Args:
         training: data and model.
-        first: the step of CTC that is gone on from.
-        steps: of the second training.
+        first: the step that is gone on from.
+        steps: of this training.
         every: steps from checkpoint to checkpoint.
         rank: of LoRA on the LLM's attention; 0 leaves the LLM as it is.
     """
