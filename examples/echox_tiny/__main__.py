@@ -21,7 +21,7 @@ WORDNET = click.option(
 SEED = click.option("--seed", default=0, show_default=True, help="Of every random choice.")
 CLIPS = click.option("--clips", default=40_000, show_default=True, help="The first so many.")
 EVERY = click.option("--every", default=500, show_default=True, help="Steps from checkpoint to checkpoint.")
-STEP = click.option("--step", required=True, type=int, help="Of the checkpoint, in FOLDER/steps.")
+STEP = click.option("--step", required=True, type=int, help="Of the checkpoint.")
 DEVICE = click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:N.")
 
 
@@ -30,6 +30,15 @@ def _with_peft(context: click.Context, option: click.Parameter, rank: int) -> in
     if rank and importlib.util.find_spec("peft") is None:
         raise click.BadParameter("it needs peft: pip install peft")
     return rank
+
+
+RANK = click.option(
+    "--lora",
+    default=0,
+    show_default=True,
+    callback=_with_peft,
+    help="Rank, if the LLM is trained, too: in FOLDER/lora.",
+)
 
 
 @click.group(help=__doc__)
@@ -104,13 +113,7 @@ def match(root: Path, clips: int, first: int, steps: int, every: int, seed: int,
 @CLIPS
 @click.option("--first", default=5000, show_default=True, help="The step of match to go on from.")
 @click.option("--steps", default=4000, show_default=True, help="Of 4 clips.")
-@click.option(
-    "--lora",
-    default=0,
-    show_default=True,
-    callback=_with_peft,
-    help="Rank; the LLM is trained, too, into FOLDER/lora.",
-)
+@RANK
 @EVERY
 @SEED
 @DEVICE
@@ -128,26 +131,28 @@ def distil(
 @ROOT
 @CLIPS
 @STEP
+@RANK
 @DEVICE
-def hears(root: Path, clips: int, step: int, device: str) -> None:
+def hears(root: Path, clips: int, step: int, lora: int, device: str) -> None:
     """Whether held-out clips are followed by their own endings, after their own sound alone."""
     from echox_tiny import ship as shipping
     from echox_tiny.training import Training
 
-    shipping.tell(Training.begin(Folder(root), clips, device, 0), step)
+    shipping.tell(Training.begin(Folder(root), clips, device, 0), step, lora)
 
 
 @main.command()
 @ROOT
 @CLIPS
 @STEP
+@RANK
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-def ship(root: Path, clips: int, step: int, out: Path) -> None:
+def ship(root: Path, clips: int, step: int, lora: int, out: Path) -> None:
     """A checkpoint's trained weights for a plugin, into OUT."""
     from echox_tiny import ship as shipping
     from echox_tiny.training import Training
 
-    shipping.ship(Training.begin(Folder(root), clips, "cpu", 0), step, out)
+    shipping.ship(Training.begin(Folder(root), clips, "cpu", 0), step, lora, out)
 
 
 @main.command(name="all")

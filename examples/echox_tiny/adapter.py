@@ -1,18 +1,17 @@
 """EchoX's audio adapter, started so that what it hears as a token is near the LLM's vector of that token."""
 
 import torch
+from speechzoo_echox.assembly import label_head
 from speechzoo_echox.audio_adapter import AudioAdapter, first_of_runs
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-
-from echox_tiny.labels import Labels
 
 WIDTH = 384
 """Of Whisper tiny's frames."""
 
 
-def new_adapter(table: Tensor, heads: int, labels: Labels, blank_as: int) -> AudioAdapter:
-    """An adapter whose head is the LLM's own table, moved to its mean and to unit length.
+def new_adapter(table: Tensor, heads: int, spelled: Tensor) -> AudioAdapter:
+    """An adapter whose head is the LLM's own table, see `label_head`.
 
     A frame's vector is a normed one; the closer its direction to a token's row, the likelier is that label,
     and the closer what the LLM is given, mean + length * direction, to the vector of that token. So a frame
@@ -21,16 +20,15 @@ def new_adapter(table: Tensor, heads: int, labels: Labels, blank_as: int) -> Aud
     Args:
         table: the LLM's vectors of tokens, [vocabulary, hidden].
         heads: of the LLM.
-        labels: the head's rows after that of the blank.
-        blank_as: the token that the blank starts as.
+        spelled: the tokens that the labels are, [labels], and first the one that the blank starts as.
     """
     hidden = table.shape[1]
-    adapter = AudioAdapter(WIDTH, hidden, heads, len(labels))
-    rows = table[[blank_as, *labels.tokens]].float()
+    adapter = AudioAdapter(WIDTH, hidden, heads, len(spelled))
+    rows = table[spelled].float()
     mean = rows.mean(dim=0)
     away = rows - mean
     with torch.no_grad():
-        adapter.audio_feature_head.weight.copy_(nn.functional.normalize(away, dim=1))
+        adapter.audio_feature_head.weight.copy_(label_head(table, spelled))
         norm = adapter.lbm.atten_layer_norm
         # A normed vector has the length of the root of its dimensions.
         norm.weight.fill_(float(away.norm(dim=1).mean()) / hidden**0.5)

@@ -41,8 +41,7 @@ def train(training: Training, steps: int, every: int) -> None:
         0,
         steps,
         every,
-        RATE,
-        [training.adapter],
+        {training.adapter: RATE},
         losses_of,
         save,
     )

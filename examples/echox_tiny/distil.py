@@ -5,10 +5,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import cycle
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaForCausalLM
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 RATE = 3e-4
+_LORA_RATE = 1e-3
 _BATCH = 4
 _CTC_SHARE = 0.1
 # Every second clip comes after the words that S2SBench puts before speech: it has to be heard there, too.
@@ -42,8 +43,7 @@ def train(training: Training, first: int, steps: int, every: int, rank: int) -> 
     training.read(root / "steps", first)
     folder = root / ("lora" if rank else "steps")
     folder.mkdir(exist_ok=True)
-    # It is put into the LLM itself.
-    lora = _with_lora(training.llm, rank) if rank else None
+    lora = with_lora(training.llm, rank) if rank else None
     as_it_was = lora.disable_adapter if lora else nullcontext
     watched = training.held_out[: pairs.CLIPS]
 
@@ -63,8 +63,8 @@ def train(training: Training, first: int, steps: int, every: int, rank: int) -> 
         }
 
     name = "lora" if rank else "distil"
-    modules = [training.adapter, *([lora] if lora else [])]
-    run(name, root / f"{name}.jsonl", first, first + steps, every, RATE, modules, losses, save)
+    rates: dict[nn.Module, float] = {training.adapter: RATE} | ({lora: _LORA_RATE} if lora else {})
+    run(name, root / f"{name}.jsonl", first, first + steps, every, rates, losses, save)
 
 
 def divergence(
@@ -101,8 +101,23 @@ def next_tokens(llm: LlamaForCausalLM, contexts: list[Tensor], rests: list[Tenso
     return logits
 
 
-def _with_lora(llm: LlamaForCausalLM, rank: int) -> "PeftModel":
+def with_lora(llm: LlamaForCausalLM, rank: int) -> "PeftModel":
+    """Puts what is learned beside the LLM's attention into the LLM itself."""
     from peft import LoraConfig, get_peft_model
 
     settings = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(_LORA), task_type="CAUSAL_LM")
     return get_peft_model(llm, settings)
+
+
+def low_rank(llm: LlamaForCausalLM) -> dict[str, Tensor]:
+    """By its modules: ``up`` @ ``down`` is what was learned to add to the weight."""
+    from peft.tuners.lora import LoraLayer
+
+    learned: dict[str, Tensor] = {}
+    for name, module in llm.named_modules():
+        if isinstance(module, LoraLayer):
+            down, up = (
+                cast(nn.Linear, part["default"]).weight.detach() for part in (module.lora_A, module.lora_B)
+            )
+            learned |= {f"{name}.down": down, f"{name}.up": module.scaling["default"] * up}
+    return learned

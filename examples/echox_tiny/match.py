@@ -41,7 +41,7 @@ def train(training: Training, first: int, steps: int, every: int) -> None:
             }
 
     log = training.folder.root / "match.jsonl"
-    run("match", log, first, first + steps, every, RATE, [training.adapter], losses, save)
+    run("match", log, first, first + steps, every, {training.adapter: RATE}, losses, save)
 
 
 def distance(training: Training, batch: list[Features]) -> Tensor:
@@ -51,8 +51,7 @@ def distance(training: Training, batch: list[Features]) -> Tensor:
     itself would have. Blanks have no token that they should be.
     """
     adapter = training.adapter
-    tokens = torch.tensor(training.tokens, device=training.device)
-    table: Tensor = training.llm.get_input_embeddings()(tokens)
+    table: Tensor = training.llm.get_input_embeddings()(training.spelled.to(training.device))
     clips = [own.frames.to(training.device) for own in batch]
     given, wanted = [], []
     for frames, clip in zip(frames_of(adapter, clips), clips, strict=True):

@@ -3,11 +3,11 @@
 import json
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import cast
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file
@@ -44,6 +44,8 @@ class Training:
         train: the clips that are trained on.
         held_out: the others.
         labels: of CTC.
+        places: of the labels in the layout, [labels], the blank's first.
+        spelled: the tokens whose vectors the labels start as, [labels].
         llm: SmolLM2, frozen.
         tokenizer: of the LLM.
         adapter: what is trained.
@@ -55,6 +57,8 @@ class Training:
     train: list[Features]
     held_out: list[Features]
     labels: Labels
+    places: Tensor
+    spelled: Tensor
     llm: LlamaForCausalLM
     tokenizer: PreTrainedTokenizerBase
     adapter: AudioAdapter
@@ -74,13 +78,14 @@ class Training:
         texts = (clip.spoken for clip in list(folder.clips())[:clips] if not clip.held_out)
         labels = Labels.of(texts, short_tokenizer(home / "tokenizer.json"))
         torch.manual_seed(seed)
-        space = cast(int, causal.tokenizer.convert_tokens_to_ids(_SPACE))
-        table = llm.model.embed_tokens.weight
-        adapter = new_adapter(table, llm.config.num_attention_heads, labels, space).to(on)
+        blank, space = (causal.tokenizer.convert_tokens_to_ids(token) for token in (BLANK_TOKEN, _SPACE))
+        places, spelled = (torch.tensor([first, *labels.tokens]) for first in (blank, space))
+        table = llm.model.embed_tokens.weight.cpu()
+        adapter = new_adapter(table, llm.config.num_attention_heads, spelled).to(on)
         base = folder.root / "base"
         checkpoint.write_base(base, home, folder.whisper, llm)
         held_out = [own for own in everything if own.clip.held_out]
-        return cls(folder, on, seed, train, held_out, labels, llm, causal.tokenizer, adapter)
+        return cls(folder, on, seed, train, held_out, labels, places, spelled, llm, causal.tokenizer, adapter)
 
     def batch(self, step: int, size: int) -> list[Features]:
         """The same for the same step, whether it is the first of a process or not."""
@@ -98,22 +103,12 @@ class Training:
     def read(self, steps: Path, step: int) -> None:
         """The adapter of a checkpoint."""
         stored = load_file(steps / f"step-{step:05}" / assembly.AUDIO)
-        stored[assembly.HEAD] = stored[assembly.HEAD][list(self.tokens)]
+        stored[assembly.HEAD] = stored[assembly.HEAD][self.places]
         self.adapter.load_state_dict({name.removeprefix("model."): own for name, own in stored.items()})
-
-    @property
-    def tokens(self) -> tuple[int, ...]:
-        """That the labels are of, the blank's first."""
-        return self.blank, *self.labels.tokens
-
-    @property
-    def blank(self) -> int:
-        """The token that stands for CTC's blank."""
-        return cast(int, self.tokenizer.convert_tokens_to_ids(BLANK_TOKEN))
 
     def write(self, steps: Path, step: int, llm: LlamaForCausalLM | None = None) -> None:
         audio = {f"model.{name}": tensor for name, tensor in self.adapter.state_dict().items()}
-        whole = assembly.with_whole_head(audio, self.tokens, self.llm.config.vocab_size)
+        whole = assembly.with_whole_head(audio, self.places, self.llm.config.vocab_size)
         checkpoint.write(steps / f"step-{step:05}", self.folder.root / "base", whole, llm)
 
 
@@ -123,8 +118,7 @@ def run(
     first: int,
     last: int,
     every: int,
-    rate: float,
-    modules: Iterable[nn.Module],
+    rates: Mapping[nn.Module, float],
     loss_of: Callable[[int], dict[str, Tensor]],
     save: Callable[[int], dict[str, float]],
 ) -> None:
@@ -137,13 +131,15 @@ def run(
         first: the step that the stage starts after.
         last: its last step.
         every: so many steps make a checkpoint.
-        rate: the highest learning rate.
-        modules: what is trained.
+        rates: what is trained, and its highest learning rate.
         loss_of: the losses of one step; their sum is minimised.
         save: writes a checkpoint and measures it.
     """
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    optimizer = AdamW(parameters, lr=rate, weight_decay=0.01)
+    groups: list[dict[str, Any]] = [
+        {"params": trainable(module), "lr": rate} for module, rate in rates.items()
+    ]
+    parameters = [p for group in groups for p in group["params"]]
+    optimizer = AdamW(groups, weight_decay=0.01)
     schedule = LambdaLR(optimizer, lambda done: _cosine(done / (last - first)))
     state_file = log.with_suffix(".pt")
     done = _resume(state_file, parameters, optimizer, schedule) if state_file.is_file() else first
@@ -191,10 +187,20 @@ def _keep(
 
 
 def _resume(path: Path, parameters: list[nn.Parameter], optimizer: Optimizer, schedule: LambdaLR) -> int:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    with torch.no_grad():
-        for own, kept in zip(parameters, state["parameters"], strict=True):
-            own.copy_(kept)
+    state = restore(path, parameters)
     optimizer.load_state_dict(state["optimizer"])
     schedule.load_state_dict(state["schedule"])
     return int(state["step"])
+
+
+@torch.no_grad()
+def restore(path: Path, parameters: list[nn.Parameter]) -> dict[str, Any]:
+    """Puts parameters back as they were kept; all that was kept with them."""
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    for own, kept in zip(parameters, state["parameters"], strict=True):
+        own.copy_(kept)
+    return state
+
+
+def trainable(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]

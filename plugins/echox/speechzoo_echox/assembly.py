@@ -5,7 +5,7 @@ checkpoint.py is what reads it.
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,23 +13,27 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from speechzoo import Setup
 from speechzoo.lm import gguf, load_model
 from speechzoo_echox import converted_whisper
-from speechzoo_echox.checkpoint import ECHO_PREFIX
+from speechzoo_echox.checkpoint import AUDIO_KEYS, ECHO_PREFIX
 from speechzoo_echox.echo_decoder import EchoDecoder
 from speechzoo_echox.prompt import SpecialTokens
 from speechzoo_echox.vocoder import Vocoder
 
 TRAINED = "trained.safetensors"
-"""In a folder of parts: the audio modules, and `TOKENS`."""
+"""In a folder of parts: the audio modules but for their head, and what the names below tell."""
 
 HEAD = "model.audio_feature_head.weight"
-TOKENS = "tokens"
-"""In the file of trained modules: which of the LLM's tokens the rows of `HEAD` are of, [rows]."""
+PLACES = "places"
+"""Which of the layout's labels, one for each of the LLM's tokens, are in use, [labels]; the blank's first."""
+SPELLED = "spelled"
+"""The tokens whose vectors the head of those labels is made of, [labels]."""
+LOW_RANK = "low_rank."
+"""What the LLM learned, if anything: ``low_rank.M.up`` @ ``low_rank.M.down`` comes to the weight of M."""
 
 EARS = "whisper-large-v3"
 """The layout's name of the folder of Whisper, be it large or not."""
@@ -84,10 +88,12 @@ def assemble(folder: Path) -> None:
     gguf.convert(folder / "llm")
     llm = cast(LlamaForCausalLM, load_model(folder / "llm", Setup(folder.name, folder / "llm")))
     converted_whisper.convert(folder / "whisper" / "model.bin", folder / EARS)
+    trained = load_file(folder / TRAINED)
+    _add_low_rank(llm, {name: own for name, own in trained.items() if name.startswith(LOW_RANK)})
     write_base(folder, folder / "llm", llm)
-    audio = load_file(folder / TRAINED)
-    tokens = audio.pop(TOKENS).tolist()
-    write_audio(folder, with_whole_head(audio, tokens, llm.config.vocab_size))
+    audio = {name: own for name, own in trained.items() if name.startswith(AUDIO_KEYS)}
+    head = label_head(cast(nn.Embedding, llm.get_input_embeddings()).weight, trained[SPELLED]).detach()
+    write_audio(folder, with_whole_head({**audio, HEAD: head}, trained[PLACES], llm.config.vocab_size))
     for part in ("llm", "whisper"):
         shutil.rmtree(folder / part)
     (folder / TRAINED).unlink()
@@ -143,20 +149,38 @@ def write_audio(folder: Path, audio: Mapping[str, Tensor]) -> None:
     _write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": placed})
 
 
-def with_whole_head(audio: Mapping[str, Tensor], tokens: Sequence[int], vocabulary: int) -> dict[str, Tensor]:
+def label_head(table: Tensor, tokens: Tensor) -> Tensor:
+    """A head that is the LLM's own table, [labels, hidden]: moved to the mean of its rows and to unit length.
+
+    Args:
+        table: the LLM's vectors of tokens, [vocabulary, hidden].
+        tokens: that the rows are of, [labels].
+    """
+    rows = table[tokens].float()
+    return nn.functional.normalize(rows - rows.mean(dim=0), dim=1)
+
+
+def with_whole_head(audio: Mapping[str, Tensor], places: Tensor, vocabulary: int) -> dict[str, Tensor]:
     """The modules with a row of the head for each of the LLM's tokens, as the layout wants.
 
     A token that is no label is never the likeliest: its row is the mean of those in use, and scores what they
     score on average.
 
     Args:
-        audio: the modules; the head has a row for each of ``tokens``.
-        tokens: that the rows are of, the blank's first.
+        audio: the modules; the head has a row for each label.
+        places: of the labels, [labels], the blank's first.
         vocabulary: the LLM's tokens.
     """
     rows = audio[HEAD].mean(dim=0).repeat(vocabulary, 1)
-    rows[list(tokens)] = audio[HEAD]
+    rows[places.to(rows.device)] = audio[HEAD]
     return {**audio, HEAD: rows}
+
+
+@torch.no_grad()
+def _add_low_rank(llm: LlamaForCausalLM, learned: Mapping[str, Tensor]) -> None:
+    for name in sorted({name.rpartition(".")[0] for name in learned}):
+        weight = cast(nn.Linear, llm.get_submodule(name.removeprefix(LOW_RANK))).weight
+        weight.copy_(weight.float() + learned[f"{name}.up"].float() @ learned[f"{name}.down"].float())
 
 
 def write_language_model(folder: Path, llm: LlamaForCausalLM) -> None:
