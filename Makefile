@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PLUGINS := cascade s2sbench spoken-qa synth lm-eval echox echox-tiny hf-speech baichuan-audio glm-4-voice kimi-audio arena mtalk-bench openai
+PLUGINS := cascade s2sbench spoken-qa synth lm-eval echox hf-speech baichuan-audio glm-4-voice kimi-audio arena mtalk-bench openai
 PROJECTS := pyproject.toml $(PLUGINS:%=plugins/%/pyproject.toml)
 EXTRAS := cascade[piper] spoken-qa[ifeval] synth[lm-eval,parquet]
 PLAIN := $(filter-out cascade spoken-qa synth,$(PLUGINS))

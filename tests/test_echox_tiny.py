@@ -180,19 +180,29 @@ def test_the_whole_recipe_from_one_command(tmp_path: Path) -> None:
         assert logs[name][-1]["kl"] < logs[name][0]["kl"]
     written = (root / "ctc.jsonl").stat().st_mtime_ns
     done(recipe, EXAMPLES)
-    hears = ["-m", "echox_tiny", "hears", str(root), "--step", "84"]
+    hears = ["-m", "echox_tiny", "hears", str(root), "--step", "84", "--lora", "4"]
     assert "own sound above another's" in done(hears, EXAMPLES)
-    done(["-m", "echox_tiny", "ship", str(root), str(tmp_path / "out"), "--step", "84"], EXAMPLES)
-    assert (tmp_path / "out" / "trained.safetensors").stat().st_size < 12e6
     assert (root / "ctc.jsonl").stat().st_mtime_ns == written
-    for steps in ("steps/step-00084", "lora/step-00084"):
-        out = tmp_path / steps.replace("/", "-")
+    shipped = tmp_path / "shipped"
+    done(["-m", "echox_tiny", "ship", str(root), str(shipped), "--step", "84", "--lora", "4"], EXAMPLES)
+    assert (shipped / "weights" / "trained.safetensors").stat().st_size < 12e6
+    registry = ["--registry", str(shipped / "registry.yaml")]
+    scores = {}
+    for name, model in {
+        "frozen": [f"echox@{root / 'steps/step-00084'}"],
+        "trained": [f"echox@{root / 'lora/step-00084'}"],
+        "joined": ["echox-tiny", *registry, "--online"],
+    }.items():
         done(
-            ["-m", "speechzoo", "eval", "--model", f"echox@{root / steps}", "--task", "s2sbench-mini",
-             "--conditions", "t2t,s2t", "--limit", "4", "--out", str(out)],
+            ["-m", "speechzoo", "eval", "--task", "s2sbench-mini", "--conditions", "t2t,s2t", "--limit", "4",
+             "--out", str(tmp_path / name), "--model", *model],
             tmp_path,
         )  # fmt: skip
-        report = json.loads((out / "report.json").read_text())
-        assert report["run"]
-        answers = [json.loads(line) for line in (out / "answers.jsonl").read_text().splitlines()]
-        assert {answer["key"]["condition"] for answer in answers} == {"t2t", "s2t"}
+        report = json.loads((tmp_path / name / "report.json").read_text())
+        assert report["items_used"] == 4
+        cells = {item["id"]: item["cells"] for item in report["items"]}
+        scores[name] = [cells[item][stage]["scores"] for item in sorted(cells) for stage in ("T", "S")]
+    # What is shipped, and joined with the rest, is what was trained, but for the rounding of its weights.
+    for joined, trained, frozen in zip(*(scores[n] for n in ("joined", "trained", "frozen")), strict=True):
+        assert joined == pytest.approx(trained, rel=0.01)
+        assert joined != pytest.approx(frozen, rel=1e-4)

@@ -148,7 +148,7 @@ def hears(root: Path, clips: int, step: int, lora: int, device: str) -> None:
 @RANK
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 def ship(root: Path, clips: int, step: int, lora: int, out: Path) -> None:
-    """A checkpoint's trained weights for a plugin, into OUT."""
+    """A checkpoint's trained weights and a registry file for them, into OUT: what a plugin has to bring."""
     from echox_tiny import ship as shipping
     from echox_tiny.training import Training
 

@@ -1,16 +1,23 @@
 """Does a checkpoint hear, and how little of it has to be shipped?"""
 
+import hashlib
 from pathlib import Path
 from statistics import fmean
+from typing import cast
 
 import click
+import yaml
 from safetensors.torch import save_file
 from speechzoo_echox import assembly
 from torch import Tensor
 
 from echox_tiny import distil, pairs
-from echox_tiny.training import Training, restore, trainable
+from echox_tiny.training import LLM, Training, restore, trainable
+from speechzoo import Capability
+from speechzoo.catalogue import open_catalogue
+from speechzoo.registry import ModelEntry, PathSource, WheelSource
 
+_WEIGHTS = "weights"
 HEARS = 15.0
 """Points between its own and another clip's sound, from which on a checkpoint is said to hear."""
 
@@ -31,16 +38,49 @@ def tell(training: Training, step: int, rank: int) -> None:
 
 
 def ship(training: Training, step: int, rank: int, folder: Path) -> None:
-    """What was trained, in bfloat16: assembly.py joins the rest."""
+    """What was trained, in bfloat16, and a registry file that joins it with SmolLM2 and Whisper."""
     learned = _read(training, step, rank)
     audio = {f"model.{name}": own for name, own in training.adapter.state_dict().items()}
     del audio[assembly.HEAD]
     tensors = {name: own.cpu().bfloat16().contiguous() for name, own in {**audio, **learned}.items()}
     tensors |= {assembly.PLACES: training.places, assembly.SPELLED: training.spelled}
-    path = folder / assembly.TRAINED
-    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _WEIGHTS / assembly.TRAINED
+    path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, metadata={"format": "pt"})
-    click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    models = {"echox-tiny": _entry(path).model_dump(mode="json", exclude_defaults=True)}
+    registry = folder / "registry.yaml"
+    registry.write_text(yaml.safe_dump({"models": models}, sort_keys=False, width=110), encoding="utf-8")
+    click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB\n{registry}")
+
+
+def _entry(trained: Path) -> ModelEntry:
+    registry = open_catalogue().registry
+    (llm,) = registry.models[LLM].sources
+    (whisper,) = cast(tuple[WheelSource], registry.services["whisper-tiny"].sources)
+    encoder = {"model.bin": whisper.files["model.bin"]}
+    brought = {trained.name: hashlib.sha256(trained.read_bytes()).hexdigest()}
+    return ModelEntry(
+        summary="SmolLM2 135M behind Whisper tiny, in EchoX's architecture; scores, does not speak",
+        adapter="echox",
+        package="speechzoo-echox",
+        licence="Apache-2.0, MIT",
+        base=LLM,
+        dtype="float32",
+        # Chats and speech are in formats that SmolLM2 was never trained in.
+        capabilities=frozenset(
+            {
+                Capability.TEXT_IN,
+                Capability.AUDIO_IN,
+                Capability.SCORE_UNDER_TEXT,
+                Capability.SCORE_UNDER_AUDIO,
+            }
+        ),
+        sources=(
+            llm.model_copy(update={"into": "llm"}),
+            whisper.model_copy(update={"into": "whisper", "files": encoder}),
+            PathSource(path=_WEIGHTS, files=brought),
+        ),
+    )
 
 
 def _read(training: Training, step: int, rank: int) -> dict[str, Tensor]:

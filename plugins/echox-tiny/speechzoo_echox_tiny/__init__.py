@@ -1,1 +1,0 @@
-"""EchoX-tiny: a registry entry and the weights of the modules that were trained."""
