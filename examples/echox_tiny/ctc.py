@@ -41,7 +41,8 @@ def train(training: Training, steps: int, every: int) -> None:
         0,
         steps,
         every,
-        {training.adapter: RATE},
+        RATE,
+        [training.adapter],
         losses_of,
         save,
     )

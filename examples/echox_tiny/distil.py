@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 RATE = 3e-4
-_LORA_RATE = 1e-3
 _BATCH = 4
 _CTC_SHARE = 0.1
 # Every second clip comes after the words that S2SBench puts before speech: it has to be heard there, too.
@@ -63,8 +62,8 @@ def train(training: Training, first: int, steps: int, every: int, rank: int) -> 
         }
 
     name = "lora" if rank else "distil"
-    rates: dict[nn.Module, float] = {training.adapter: RATE} | ({lora: _LORA_RATE} if lora else {})
-    run(name, root / f"{name}.jsonl", first, first + steps, every, rates, losses, save)
+    modules = [training.adapter, *([lora] if lora else [])]
+    run(name, root / f"{name}.jsonl", first, first + steps, every, RATE, modules, losses, save)
 
 
 def divergence(

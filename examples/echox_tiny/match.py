@@ -41,7 +41,7 @@ def train(training: Training, first: int, steps: int, every: int) -> None:
             }
 
     log = training.folder.root / "match.jsonl"
-    run("match", log, first, first + steps, every, {training.adapter: RATE}, losses, save)
+    run("match", log, first, first + steps, every, RATE, [training.adapter], losses, save)
 
 
 def distance(training: Training, batch: list[Features]) -> Tensor:

@@ -3,7 +3,7 @@
 import json
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -118,7 +118,8 @@ def run(
     first: int,
     last: int,
     every: int,
-    rates: Mapping[nn.Module, float],
+    rate: float,
+    modules: Iterable[nn.Module],
     loss_of: Callable[[int], dict[str, Tensor]],
     save: Callable[[int], dict[str, float]],
 ) -> None:
@@ -131,15 +132,13 @@ def run(
         first: the step that the stage starts after.
         last: its last step.
         every: so many steps make a checkpoint.
-        rates: what is trained, and its highest learning rate.
+        rate: the highest learning rate.
+        modules: what is trained.
         loss_of: the losses of one step; their sum is minimised.
         save: writes a checkpoint and measures it.
     """
-    groups: list[dict[str, Any]] = [
-        {"params": trainable(module), "lr": rate} for module, rate in rates.items()
-    ]
-    parameters = [p for group in groups for p in group["params"]]
-    optimizer = AdamW(groups, weight_decay=0.01)
+    parameters = [parameter for module in modules for parameter in trainable(module)]
+    optimizer = AdamW(parameters, lr=rate, weight_decay=0.01)
     schedule = LambdaLR(optimizer, lambda done: _cosine(done / (last - first)))
     state_file = log.with_suffix(".pt")
     done = _resume(state_file, parameters, optimizer, schedule) if state_file.is_file() else first
