@@ -61,7 +61,8 @@ def deciding(exact: float, flip: float | None) -> float:
 
 def _deciding_p(exact: float, flip: float | None) -> str:
     kind = "exact" if flip is None else "sign-flip"
-    return f"{kind} p = {p_value(deciding(exact, flip))}"
+    told = p_value(deciding(exact, flip))
+    return f"{kind} p {told}" if told.startswith("<") else f"{kind} p = {told}"
 
 
 def loss_verdict(loss: Estimate, exact: float, flip: float | None, changed: int, percent: bool) -> str:

@@ -137,6 +137,7 @@ def test_what_is_heard_is_held_against_hearing_nothing() -> None:
     assert (of_use.better, of_use.worse, of_use.clear) == (15, 0, True)
     assert of_use.gain.value == pytest.approx(15 / 59)
     assert of_use.verdict.startswith("what is heard adds 25.4 points, 95 % interval 15.")
+    assert of_use.verdict.endswith(", exact p < 0.001")
     assert of_none.verdict.startswith(
         "no use of what is heard is shown: above the value without it by 5.1 points"
     )
