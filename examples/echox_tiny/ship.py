@@ -34,7 +34,10 @@ def tell(training: Training, step: int, rank: int) -> None:
         f"own sound above another's: {100 * more.value:.1f} points ({interval}), "
         f"p = {p:.2g}, {len(training.held_out)} clips"
     )
-    click.echo("it hears" if 100 * more.value >= HEARS and more.low > 0 else "it does not hear")
+    enough = 100 * more.value >= HEARS and more.low > 0
+    click.echo(
+        "it hears" if enough else f"it is said to hear from {HEARS:.0f} points on, and an interval above 0"
+    )
 
 
 def ship(training: Training, step: int, rank: int, folder: Path) -> None:

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 from speechzoo_cascade.cascade import Cascade
-from speechzoo.lm.gguf import convert
 from speechzoo_cascade.text_llm import TextLLM
 from speechzoo_cascade.transcriber import WhisperTranscriber
 
@@ -25,6 +24,7 @@ from speechzoo import (
     user,
 )
 from speechzoo.errors import SetupError
+from speechzoo.lm.gguf import convert
 
 
 def clip(level: float) -> AudioClip:
