@@ -21,9 +21,9 @@ def spread(
         tasks: in any number.
         processes: one for each core that this one may use, unless told.
     """
-    processes = processes or len(os.sched_getaffinity(0))
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     # Forked children of a process with threads may hang.
-    with multiprocessing.get_context("spawn").Pool(processes, _begin, (begin,)) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes or allowed, _begin, (begin,)) as pool:
         yield from pool.imap_unordered(_do, tasks)
 
 
