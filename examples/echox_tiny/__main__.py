@@ -37,8 +37,9 @@ RANK = click.option(
     default=0,
     show_default=True,
     callback=_with_peft,
-    help="Rank, if the LLM is trained, too: in FOLDER/lora.",
+    help="Rank, if the LLM's lower layers are trained, too: in FOLDER/lora.",
 )
+LORA = click.option("--lora", is_flag=True, callback=_with_peft, help="Of the run that trains the LLM, too.")
 
 
 @click.group(help=__doc__)
@@ -96,29 +97,32 @@ def ctc(root: Path, clips: int, steps: int, every: int, seed: int, device: str) 
 @ROOT
 @CLIPS
 @click.option("--first", default=4000, show_default=True, help="The step of ctc to go on from.")
-@click.option("--steps", default=1000, show_default=True, help="Of 16 clips.")
+@click.option("--steps", default=2000, show_default=True, help="Of 16 clips.")
+@RANK
 @EVERY
 @SEED
 @DEVICE
-def match(root: Path, clips: int, first: int, steps: int, every: int, seed: int, device: str) -> None:
-    """What is heard as a token is given to the LLM as that token's vector; no LLM runs."""
+def match(
+    root: Path, clips: int, first: int, steps: int, lora: int, every: int, seed: int, device: str
+) -> None:
+    """The LLM's lower layers make of what is heard what they make of the text."""
     from echox_tiny import match as second
     from echox_tiny.training import Training
 
-    second.train(Training.begin(Folder(root), clips, device, seed), first, steps, every)
+    second.train(Training.begin(Folder(root), clips, device, seed), first, steps, every, lora)
 
 
 @main.command()
 @ROOT
 @CLIPS
-@click.option("--first", default=5000, show_default=True, help="The step of match to go on from.")
-@click.option("--steps", default=4000, show_default=True, help="Of 4 clips.")
-@RANK
+@click.option("--first", default=6000, show_default=True, help="The step of match to go on from.")
+@click.option("--steps", default=2000, show_default=True, help="Of 4 clips.")
+@LORA
 @EVERY
 @SEED
 @DEVICE
 def distil(
-    root: Path, clips: int, first: int, steps: int, lora: int, every: int, seed: int, device: str
+    root: Path, clips: int, first: int, steps: int, lora: bool, every: int, seed: int, device: str
 ) -> None:
     """After the clip, the LLM learns to expect what it expects after the text."""
     from echox_tiny import distil as third
@@ -131,9 +135,9 @@ def distil(
 @ROOT
 @CLIPS
 @STEP
-@RANK
+@LORA
 @DEVICE
-def hears(root: Path, clips: int, step: int, lora: int, device: str) -> None:
+def hears(root: Path, clips: int, step: int, lora: bool, device: str) -> None:
     """Whether held-out clips are followed by their own endings, after their own sound alone."""
     from echox_tiny import ship as shipping
     from echox_tiny.training import Training
@@ -145,9 +149,9 @@ def hears(root: Path, clips: int, step: int, lora: int, device: str) -> None:
 @ROOT
 @CLIPS
 @STEP
-@RANK
+@LORA
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-def ship(root: Path, clips: int, step: int, lora: int, out: Path) -> None:
+def ship(root: Path, clips: int, step: int, lora: bool, out: Path) -> None:
     """A checkpoint's trained weights and a registry file for them, into OUT: what a plugin has to bring."""
     from echox_tiny import ship as shipping
     from echox_tiny.training import Training
@@ -161,11 +165,11 @@ def ship(root: Path, clips: int, step: int, lora: int, out: Path) -> None:
 @click.option("--stories", default=20_000, show_default=True, help="Clips that SmolLM2 writes.")
 @CLIPS
 @click.option("--ctc-steps", default=4000, show_default=True)
-@click.option("--match-steps", default=1000, show_default=True)
-@click.option("--distil-steps", default=4000, show_default=True)
+@click.option("--match-steps", default=2000, show_default=True)
+@click.option("--distil-steps", default=2000, show_default=True)
 @click.option(
     "--lora",
-    default=8,
+    default=16,
     show_default=True,
     callback=_with_peft,
     help="Rank of the run that trains the LLM, too; 0: none.",
@@ -195,9 +199,10 @@ def everything(
     context.invoke(features, **common, clips=clips, device=device)
     trained = {**common, "clips": clips, "every": every, "device": device}
     context.invoke(ctc, **trained, steps=ctc_steps)
-    context.invoke(match, **trained, first=ctc_steps, steps=match_steps)
     for rank in (0, lora) if lora else (0,):
-        context.invoke(distil, **trained, first=ctc_steps + match_steps, steps=distil_steps, lora=rank)
+        context.invoke(match, **trained, first=ctc_steps, steps=match_steps, lora=rank)
+        first = ctc_steps + match_steps
+        context.invoke(distil, **trained, first=first, steps=distil_steps, lora=bool(rank))
 
 
 if __name__ == "__main__":

@@ -48,9 +48,8 @@ def frames_of(adapter: AudioAdapter, clips: list[Tensor]) -> Tensor:
     return pad_sequence(list(mixed.split([len(clip) for clip in clips])), batch_first=True)
 
 
-def vectors_of(adapter: AudioAdapter, clip: Tensor) -> Tensor:
-    """What the LLM is given for one clip of Whisper's frames, [n, 768]: [v, hidden]."""
-    (frames,) = frames_of(adapter, [clip])
+def vectors_of(adapter: AudioAdapter, frames: Tensor) -> Tensor:
+    """What the LLM is given for the adapter's frames of one clip, [n, hidden]: [v, hidden]."""
     vectors: Tensor = adapter.lbm(frames[first_of_runs(adapter.labels(frames))])
     return vectors
 

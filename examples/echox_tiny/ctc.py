@@ -19,42 +19,35 @@ _CTC_SHARE = 0.3
 
 def train(training: Training, steps: int, every: int) -> None:
     """Checkpoints ``steps/step-N``, and a line of the log for each."""
-    folder = training.folder.root / "steps"
-    folder.mkdir(exist_ok=True)
 
     def losses_of(step: int) -> dict[str, Tensor]:
         # With dropout: the same clips come many times.
         training.adapter.train()
         batch = training.batch(step, _BATCH)
+        own = losses(training, batch, frames_of(training.adapter, training.clips(batch)))
         if step > _ALIGNED * steps:
-            return {"ctc": losses(training, batch)["ctc"]}
-        return {"frames": (own := losses(training, batch))["frames"], "ctc": _CTC_SHARE * own["ctc"]}
+            return {"ctc": own["ctc"]}
+        return {"frames": own["frames"], "ctc": _CTC_SHARE * own["ctc"]}
 
     def save(step: int) -> dict[str, float]:
         training.adapter.eval()
-        training.write(folder, step)
+        training.write(step)
         return {"held_out_token_error": token_error(training, training.held_out)}
 
-    run(
-        "ctc",
-        training.folder.root / "ctc.jsonl",
-        0,
-        steps,
-        every,
-        RATE,
-        [training.adapter],
-        losses_of,
-        save,
-    )
+    run("ctc", training.log("ctc"), 0, steps, every, RATE, training.modules, losses_of, save)
 
 
-def losses(training: Training, batch: list[Features]) -> dict[str, Tensor]:
-    """Cross-entropy of the frames' labels, and CTC's of the text, both per label."""
+def losses(training: Training, batch: list[Features], frames: Tensor) -> dict[str, Tensor]:
+    """Cross-entropy of the frames' labels, and CTC's of the text, both per label.
+
+    Args:
+        training: data and model.
+        batch: the clips.
+        frames: the adapter's, [clips, longest, hidden].
+    """
     told = [training.labels.of_frames(own) for own in batch]
-    clips = [own.frames.to(training.device) for own in batch]
-    frames = frames_of(training.adapter, clips)
     scores = functional.log_softmax(training.adapter.audio_feature_head(frames), dim=-1)
-    lengths = torch.tensor([len(clip) for clip in clips])
+    lengths = torch.tensor([len(own.frames) for own in batch])
     of_frames = torch.cat([labels for _, labels in told]).to(training.device)
     flat = torch.cat([row[:length] for row, length in zip(scores, lengths, strict=True)])
     ctc = functional.ctc_loss(

@@ -1,20 +1,32 @@
-"""Second training: what is heard as a token is given to the LLM as that token's vector."""
+"""Second training: the LLM's lower layers make of what is heard what they make of the text."""
+
+from collections.abc import Iterator
+from copy import copy
+from difflib import SequenceMatcher
+from itertools import cycle
+from typing import cast
 
 import torch
 from speechzoo_echox.audio_adapter import first_of_runs
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from transformers import LlamaModel
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from echox_tiny import ctc
-from echox_tiny.adapter import frames_of
+from echox_tiny.adapter import frames_of, vectors_of
 from echox_tiny.features import Features
 from echox_tiny.labels import BLANK
-from echox_tiny.training import Training, run
+from echox_tiny.training import LOWER, Training, run
 
 RATE = 5e-4
 _BATCH = 16
+_CTC_SHARE = 0.3
+# Every second clip comes after the words that S2SBench puts before speech: it has to be heard there, too.
+BEFORE = ("", "Below is a segment of alternating speech and text content: ")
 
 
-def train(training: Training, first: int, steps: int, every: int) -> None:
+def train(training: Training, first: int, steps: int, every: int, rank: int) -> None:
     """Goes on from the last step of the first training; steps are counted on.
 
     Args:
@@ -22,43 +34,100 @@ def train(training: Training, first: int, steps: int, every: int) -> None:
         first: the step of CTC that is gone on from.
         steps: of this training.
         every: steps from checkpoint to checkpoint.
+        rank: of LoRA on the LLM's lower layers; 0 leaves the LLM as it is.
     """
-    folder = training.folder.root / "steps"
-    training.read(folder, first)
+    training.read("steps", first)
+    if rank:
+        training.add_lora(rank)
 
     def losses(step: int) -> dict[str, Tensor]:
         training.adapter.train()
         batch = training.batch(step, _BATCH)
-        return {"match": distance(training, batch), "ctc": ctc.losses(training, batch)["ctc"]}
+        frames = frames_of(training.adapter, training.clips(batch))
+        heard = _CTC_SHARE * ctc.losses(training, batch, frames)["ctc"]
+        return {**distances(training, batch, frames), "ctc": heard}
 
     def save(step: int) -> dict[str, float]:
         training.adapter.eval()
-        training.write(folder, step)
+        training.write(step)
         with torch.inference_mode():
-            return {
-                "held_out_token_error": ctc.token_error(training, training.held_out),
-                "held_out_match": float(distance(training, training.held_out)),
-            }
+            far = distances(
+                training, training.held_out, frames_of(training.adapter, training.clips(training.held_out))
+            )
+        error = ctc.token_error(training, training.held_out)
+        return {
+            "held_out_token_error": error,
+            **{f"held_out_{name}": float(own) for name, own in far.items()},
+        }
 
-    log = training.folder.root / "match.jsonl"
-    run("match", log, first, first + steps, every, RATE, [training.adapter], losses, save)
+    name = training.stage("match")
+    run(name, training.log(name), first, first + steps, every, RATE, training.modules, losses, save)
 
 
-def distance(training: Training, batch: list[Features]) -> Tensor:
-    """Squared distance of what the LLM is given from the vectors of the tokens that were heard.
+def distances(training: Training, batch: list[Features], frames: Tensor) -> dict[str, Tensor]:
+    """Mean squared distances from what the LLM as it was makes of the text, in units of its mean square.
 
-    In units of the mean squared distance of those tokens' vectors from their mean, so that 1 is what the mean
-    itself would have. Blanks have no token that they should be.
+    At the end of each of the LLM's tokens: ``heard``, of what is heard in its place, be it right or wrong,
+    and, if the LLM learns, ``read``, of the text itself, which is to stay what it was. Of blanks, and of the
+    other pieces that a token is spelled in, nothing is wanted.
+
+    Args:
+        training: data and model.
+        batch: the clips.
+        frames: the adapter's, [clips, longest, hidden].
     """
-    adapter = training.adapter
-    table: Tensor = training.llm.get_input_embeddings()(training.spelled.to(training.device))
-    clips = [own.frames.to(training.device) for own in batch]
-    given, wanted = [], []
-    for frames, clip in zip(frames_of(adapter, clips), clips, strict=True):
-        labels = adapter.labels(frames[: len(clip)])
-        kept = first_of_runs(labels)
-        heard = labels[kept] != BLANK
-        given.append(adapter.lbm(frames[: len(clip)][kept])[heard])
-        wanted.append(table[labels[kept][heard]])
-    unit = (table - table.mean(dim=0)).square().sum(dim=-1).mean()
-    return (torch.cat(given) - torch.cat(wanted)).square().sum(dim=-1).mean() / unit
+    lower = lower_layers(training.llm.model)
+    embed = training.llm.get_input_embeddings()
+    befores = [training.ids(before) for before, _ in zip(cycle(BEFORE), batch, strict=False)]
+    texts = [
+        torch.cat([before, training.ids(own.clip.spoken)]) for before, own in zip(befores, batch, strict=True)
+    ]
+    heard, places = [], []
+    for row, (own, before) in enumerate(zip(batch, befores, strict=True)):
+        clip = frames[row, : len(own.frames)]
+        heard.append(torch.cat([embed(before), vectors_of(training.adapter, clip)]))
+        labels = training.adapter.labels(clip)
+        there = aligned(training, own, labels[first_of_runs(labels)].tolist())
+        places += [(row, len(before) + ours, len(before) + theirs) for ours, theirs in there]
+    read = pad_sequence([embed(ids) for ids in texts], batch_first=True)
+    with torch.no_grad(), training.as_it_was():
+        wanted = lower(inputs_embeds=read, use_cache=False).last_hidden_state
+    # The first of all tokens is where attention rests that has nothing to look at; it is no word.
+    rows, ours, theirs = torch.tensor([place for place in places if place[2]], device=training.device).T
+    unit = wanted[rows, theirs].square().mean()
+    made = lower(inputs_embeds=pad_sequence(heard, batch_first=True), use_cache=False).last_hidden_state
+    far = {"heard": (made[rows, ours] - wanted[rows, theirs]).square().mean() / unit}
+    if training.lora is not None:
+        reread = lower(inputs_embeds=read, use_cache=False).last_hidden_state
+        far["read"] = (reread[rows, theirs] - wanted[rows, theirs]).square().mean() / unit
+    return far
+
+
+def lower_layers(llm: LlamaModel) -> LlamaModel:
+    """The first `LOWER` layers as a model; its norm is the one that the next layer begins with."""
+    lower = copy(llm)
+    # The copy shares all with the LLM but which modules are its own.
+    lower._modules = dict(llm._modules)
+    lower.layers = nn.ModuleList(llm.layers[:LOWER])
+    lower.norm = cast(LlamaRMSNorm, llm.layers[LOWER].input_layernorm)
+    return lower
+
+
+def aligned(training: Training, own: Features, heard: list[int]) -> Iterator[tuple[int, int]]:
+    """Which of the kept frames' labels stands where which of the LLM's tokens ends.
+
+    By the longest common runs of what is heard and what is said; between two of them in order.
+    """
+    spelled = [
+        (training.labels.label(token), end) for token, _, end in training.labels.spell(own.clip.spoken)
+    ]
+    ends = training.labels.tokenizer.encode(own.clip.spoken, add_special_tokens=False).offsets
+    tokens = {end: place for place, (_, end) in enumerate(ends)}
+    places = [place for place, label in enumerate(heard) if label != BLANK]
+    matcher = SequenceMatcher(
+        None, [heard[place] for place in places], [label for label, _ in spelled], autojunk=False
+    )
+    for _, start, end, first, last in matcher.get_opcodes():
+        for place, (_, letter) in zip(places[start:end], spelled[first:last], strict=False):
+            if letter in tokens:
+                yield place, tokens[letter]

@@ -9,10 +9,9 @@ import click
 import yaml
 from safetensors.torch import save_file
 from speechzoo_echox import assembly
-from torch import Tensor
 
-from echox_tiny import distil, pairs
-from echox_tiny.training import LLM, Training, restore, trainable
+from echox_tiny import pairs
+from echox_tiny.training import LLM, Training
 from speechzoo import Capability
 from speechzoo.catalogue import open_catalogue
 from speechzoo.registry import ModelEntry, PathSource, WheelSource
@@ -22,9 +21,9 @@ HEARS = 15.0
 """Points between its own and another clip's sound, from which on a checkpoint is said to hear."""
 
 
-def tell(training: Training, step: int, rank: int) -> None:
+def tell(training: Training, step: int, lora: bool) -> None:
     """Whether the checkpoint hears the held-out clips, all of them."""
-    _read(training, step, rank)
+    training.read("lora" if lora else "steps", step)
     preferred = pairs.preferences(training, training.held_out)
     for name, right in preferred.items():
         click.echo(f"{name:24} {100 * fmean(right):5.1f} %")
@@ -40,12 +39,14 @@ def tell(training: Training, step: int, rank: int) -> None:
     )
 
 
-def ship(training: Training, step: int, rank: int, folder: Path) -> None:
+def ship(training: Training, step: int, lora: bool, folder: Path) -> None:
     """What was trained, in bfloat16, and a registry file that joins it with SmolLM2 and Whisper."""
-    learned = _read(training, step, rank)
+    training.read("lora" if lora else "steps", step)
     audio = {f"model.{name}": own for name, own in training.adapter.state_dict().items()}
     del audio[assembly.HEAD]
-    tensors = {name: own.cpu().bfloat16().contiguous() for name, own in {**audio, **learned}.items()}
+    tensors = {
+        name: own.cpu().bfloat16().contiguous() for name, own in {**audio, **training.learned()}.items()
+    }
     tensors |= {assembly.PLACES: training.places, assembly.SPELLED: training.spelled}
     path = folder / _WEIGHTS / assembly.TRAINED
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,15 +85,3 @@ def _entry(trained: Path) -> ModelEntry:
             PathSource(path=_WEIGHTS, files=brought),
         ),
     )
-
-
-def _read(training: Training, step: int, rank: int) -> dict[str, Tensor]:
-    """Puts a checkpoint's weights in place; what its LLM has learned, by the names of `assembly.LOW_RANK`."""
-    root = training.folder.root
-    if not rank:
-        training.read(root / "steps", step)
-        return {}
-    parameters = [*trainable(training.adapter), *trainable(distil.with_lora(training.llm, rank))]
-    if (last := restore(root / "lora.pt", parameters)["step"]) != step:
-        raise click.ClickException(f"what the LLM learned is kept of the last step alone, {last}")
-    return {f"{assembly.LOW_RANK}{name}": own for name, own in distil.low_rank(training.llm).items()}

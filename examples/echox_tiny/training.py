@@ -4,10 +4,11 @@ import json
 import math
 import random
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from safetensors.torch import load_file
@@ -19,18 +20,24 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
 from echox_tiny import checkpoint
-from echox_tiny.adapter import new_adapter, vectors_of
+from echox_tiny.adapter import frames_of, new_adapter, vectors_of
 from echox_tiny.features import Features, read_features
 from echox_tiny.folder import Folder
-from echox_tiny.labels import Labels, short_tokenizer
+from echox_tiny.labels import Labels
 from echox_tiny.progress import Bar
 from speechzoo import Setup, lm
 from speechzoo.catalogue import open_catalogue
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 LLM = "smollm2-135m"
 # The blank's own token, unused by SmolLM2, and the one whose vector it starts with: a space.
 BLANK_TOKEN, _SPACE = "<empty_output>", "Ġ"
 _WARM_UP = 0.05
+_READERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+LOWER = 8
+"""Layers of the LLM that learn to read what is heard, if any do."""
 
 
 @dataclass
@@ -49,6 +56,7 @@ class Training:
         llm: SmolLM2, frozen.
         tokenizer: of the LLM.
         adapter: what is trained.
+        lora: what is trained of the LLM, if anything.
     """
 
     folder: Folder
@@ -62,6 +70,7 @@ class Training:
     llm: LlamaForCausalLM
     tokenizer: PreTrainedTokenizerBase
     adapter: AudioAdapter
+    lora: "PeftModel | None" = None
 
     @classmethod
     def begin(cls, folder: Folder, clips: int, device: str, seed: int) -> "Training":
@@ -76,7 +85,7 @@ class Training:
         llm = cast(LlamaForCausalLM, causal.model).requires_grad_(False)
         # Of all clips, with features or not yet, so that the head is the same when more have some.
         texts = (clip.spoken for clip in list(folder.clips())[:clips] if not clip.held_out)
-        labels = Labels.of(texts, short_tokenizer(home / "tokenizer.json"))
+        labels = Labels.of(texts, home / "tokenizer.json")
         torch.manual_seed(seed)
         blank, space = (causal.tokenizer.convert_tokens_to_ids(token) for token in (BLANK_TOKEN, _SPACE))
         places, spelled = (torch.tensor([first, *labels.tokens]) for first in (blank, space))
@@ -98,18 +107,86 @@ class Training:
 
     def hear(self, own: Features) -> Tensor:
         """What the LLM is given for a clip, [v, hidden]."""
-        return vectors_of(self.adapter, own.frames.to(self.device))
+        (frames,) = frames_of(self.adapter, self.clips([own]))
+        return vectors_of(self.adapter, frames)
 
-    def read(self, steps: Path, step: int) -> None:
-        """The adapter of a checkpoint."""
-        stored = load_file(steps / f"step-{step:05}" / assembly.AUDIO)
+    def clips(self, batch: list[Features]) -> list[Tensor]:
+        """Whisper's frames of each, where they are computed with."""
+        return [own.frames.to(self.device) for own in batch]
+
+    @property
+    def place(self) -> str:
+        """Where checkpoints go: ``steps``, or ``lora`` if the LLM is trained, too."""
+        return "steps" if self.lora is None else "lora"
+
+    @property
+    def modules(self) -> list[nn.Module]:
+        """What is trained."""
+        return [self.adapter] if self.lora is None else [self.adapter, self.lora]
+
+    def stage(self, name: str) -> str:
+        """The stage's name in this run."""
+        return name if self.lora is None else f"{name}-lora"
+
+    def log(self, stage: str) -> Path:
+        return self.folder.root / f"{stage}.jsonl"
+
+    def add_lora(self, rank: int) -> None:
+        """Puts what is learned beside the LLM's lower layers into the LLM itself.
+
+        All of their weights: what a heard vector means is for them to find out.
+        """
+        from peft import LoraConfig, get_peft_model
+
+        settings = LoraConfig(
+            r=rank,
+            lora_alpha=2 * rank,
+            target_modules=list(_READERS),
+            layers_to_transform=list(range(LOWER)),
+            layers_pattern="layers",
+            task_type="CAUSAL_LM",
+        )
+        self.lora = cast("PeftModel", get_peft_model(self.llm, settings))
+
+    def as_it_was(self) -> AbstractContextManager[None]:
+        """Within it the LLM is without what it learned."""
+        return nullcontext() if self.lora is None else self.lora.disable_adapter()
+
+    def learned(self) -> dict[str, Tensor]:
+        """What the LLM learned, as `assembly.LOW_RANK` tells: ``up`` @ ``down`` comes to the weight."""
+        if self.lora is None:
+            return {}
+        from peft.tuners.lora import LoraLayer
+
+        learned: dict[str, Tensor] = {}
+        for name, module in self.llm.named_modules():
+            if isinstance(module, LoraLayer):
+                down, up = (
+                    cast(nn.Linear, part["default"]).weight.detach()
+                    for part in (module.lora_A, module.lora_B)
+                )
+                scaled = {"down": down, "up": module.scaling["default"] * up}
+                learned |= {f"{assembly.LOW_RANK}{name}.{side}": own for side, own in scaled.items()}
+        return learned
+
+    def read(self, place: str, step: int) -> None:
+        """A checkpoint, for more training."""
+        folder = self._step(place, step)
+        stored = load_file(folder / assembly.AUDIO)
         stored[assembly.HEAD] = stored[assembly.HEAD][self.places]
         self.adapter.load_state_dict({name.removeprefix("model."): own for name, own in stored.items()})
+        if (folder / checkpoint.LORA).is_dir():
+            from peft import PeftModel
 
-    def write(self, steps: Path, step: int, llm: LlamaForCausalLM | None = None) -> None:
+            self.lora = PeftModel.from_pretrained(self.llm, folder / checkpoint.LORA, is_trainable=True)
+
+    def write(self, step: int) -> None:
         audio = {f"model.{name}": tensor for name, tensor in self.adapter.state_dict().items()}
         whole = assembly.with_whole_head(audio, self.places, self.llm.config.vocab_size)
-        checkpoint.write(steps / f"step-{step:05}", self.folder.root / "base", whole, llm)
+        checkpoint.write(self._step(self.place, step), self.folder.root / "base", whole, self.lora)
+
+    def _step(self, place: str, step: int) -> Path:
+        return self.folder.root / place / f"step-{step:05}"
 
 
 def run(
