@@ -165,7 +165,7 @@ def test_letters_are_where_they_are_heard(tmp_path: Path) -> None:
     folder.text("wordnet").write_text("".join(map(clip_line, clips)))
     speak(folder, len(clips), seed=0)
     extract(folder, len(clips), "cpu", seed=0)
-    found = list(read_features(folder, len(clips)))
+    found = read_features(folder, clips)
     assert [own.clip for own in found] == clips
     for own in found:
         start, end = longest_pause(folder.sound(own.clip))

@@ -24,7 +24,7 @@ def train(training: Training, steps: int, every: int) -> None:
         # With dropout: the same clips come many times.
         training.adapter.train()
         batch = training.batch(step, _BATCH)
-        own = losses(training, batch, frames_of(training.adapter, training.clips(batch)))
+        own = losses(training, batch, frames_of(training.adapter, training.encoded(batch)))
         if step > _ALIGNED * steps:
             return {"ctc": own["ctc"]}
         return {"frames": own["frames"], "ctc": _CTC_SHARE * own["ctc"]}

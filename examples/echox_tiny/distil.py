@@ -35,14 +35,14 @@ def train(training: Training, first: int, steps: int, every: int, lora: bool) ->
 
     def losses(step: int) -> dict[str, Tensor]:
         batch = training.batch(step, _BATCH)
-        frames = frames_of(training.adapter, training.clips(batch))
+        frames = frames_of(training.adapter, training.encoded(batch))
         heard = _CTC_SHARE * ctc.losses(training, batch, frames)["ctc"]
         return {"kl": divergence(training, batch, frames), "ctc": heard}
 
     def save(step: int) -> dict[str, float]:
         training.write(step)
         with torch.inference_mode():
-            frames = frames_of(training.adapter, training.clips(watched))
+            frames = frames_of(training.adapter, training.encoded(watched))
             divergent = float(divergence(training, watched, frames))
         return {
             "held_out_token_error": ctc.token_error(training, training.held_out),

@@ -1,7 +1,7 @@
 """What Whisper's encoder makes of the clips, and when each letter is said: computed once, for all epochs."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from speechzoo_echox.converted_whisper import convert
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -95,14 +95,18 @@ def shards(folder: Folder) -> list[Path]:
     return sorted(folder.features.glob("*.safetensors"))
 
 
-def read_features(folder: Folder, limit: int) -> Iterator[Features]:
-    """Of those of the first ``limit`` clips that have some, in the clips' order."""
-    tensors: dict[str, Tensor] = {}
+def read_features(folder: Folder, clips: Iterable[Clip]) -> list[Features]:
+    """Of those of the clips that have some, in the clips' order."""
+    wanted = {clip.id: clip for clip in clips}
+    found: dict[str, Features] = {}
     for shard in shards(folder):
-        tensors |= load_file(shard)
-    for clip in list(folder.clips())[:limit]:
-        if clip.id in tensors:
-            yield Features(clip, tensors[clip.id], tensors[f"{clip.id}.times"])
+        names = [name for name in _names(shard) if name in wanted]
+        with safe_open(shard, framework="pt") as file:
+            found |= {
+                name: Features(wanted[name], file.get_tensor(name), file.get_tensor(f"{name}.times"))
+                for name in names
+            }
+    return [found[name] for name in wanted if name in found]
 
 
 def _names(shard: Path) -> list[str]:

@@ -43,7 +43,7 @@ def train(training: Training, first: int, steps: int, every: int, rank: int) -> 
     def losses(step: int) -> dict[str, Tensor]:
         training.adapter.train()
         batch = training.batch(step, _BATCH)
-        frames = frames_of(training.adapter, training.clips(batch))
+        frames = frames_of(training.adapter, training.encoded(batch))
         heard = _CTC_SHARE * ctc.losses(training, batch, frames)["ctc"]
         return {**distances(training, batch, frames), "ctc": heard}
 
@@ -52,7 +52,7 @@ def train(training: Training, first: int, steps: int, every: int, rank: int) -> 
         training.write(step)
         with torch.inference_mode():
             far = distances(
-                training, training.held_out, frames_of(training.adapter, training.clips(training.held_out))
+                training, training.held_out, frames_of(training.adapter, training.encoded(training.held_out))
             )
         error = ctc.token_error(training, training.held_out)
         return {

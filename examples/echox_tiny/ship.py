@@ -52,6 +52,8 @@ def ship(training: Training, step: int, lora: bool, folder: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, metadata={"format": "pt"})
     models = {"echox-tiny": _entry(path).model_dump(mode="json", exclude_defaults=True)}
+    # A set comes in any order.
+    models["echox-tiny"]["capabilities"].sort()
     registry = folder / "registry.yaml"
     registry.write_text(yaml.safe_dump({"models": models}, sort_keys=False, width=110), encoding="utf-8")
     click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB\n{registry}")

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, cast
@@ -22,7 +23,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 from echox_tiny import checkpoint
 from echox_tiny.adapter import frames_of, new_adapter, vectors_of
 from echox_tiny.features import Features, read_features
-from echox_tiny.folder import Folder
+from echox_tiny.folder import Clip, Folder
 from echox_tiny.labels import Labels
 from echox_tiny.progress import Bar
 from speechzoo import Setup, lm
@@ -48,8 +49,7 @@ class Training:
         folder: where all of it lies.
         device: computed on.
         seed: of batches and starts.
-        train: the clips that are trained on.
-        held_out: the others.
+        clips: all, with features or not.
         labels: of CTC.
         places: of the labels in the layout, [labels], the blank's first.
         spelled: the tokens whose vectors the labels start as, [labels].
@@ -62,8 +62,7 @@ class Training:
     folder: Folder
     device: torch.device
     seed: int
-    train: list[Features]
-    held_out: list[Features]
+    clips: list[Clip]
     labels: Labels
     places: Tensor
     spelled: Tensor
@@ -74,27 +73,34 @@ class Training:
 
     @classmethod
     def begin(cls, folder: Folder, clips: int, device: str, seed: int) -> "Training":
-        """Reads all features into memory: 40 kB a second of speech."""
+        """With the first ``clips`` clips."""
         home = open_catalogue().model(LLM).folder
         if home is None:
             raise FileNotFoundError(f"run: speechzoo fetch {LLM}")
         on = lm.torch_device(device)
-        everything = list(read_features(folder, clips))
-        train = [own for own in everything if not own.clip.held_out]
         causal = lm.CausalLM.load(Setup(LLM, home, device=device))
         llm = cast(LlamaForCausalLM, causal.model).requires_grad_(False)
-        # Of all clips, with features or not yet, so that the head is the same when more have some.
-        texts = (clip.spoken for clip in list(folder.clips())[:clips] if not clip.held_out)
+        first = list(folder.clips())[:clips]
+        # With features or not yet, so that the head is the same when more have some.
+        texts = (clip.spoken for clip in first if not clip.held_out)
         labels = Labels.of(texts, home / "tokenizer.json")
         torch.manual_seed(seed)
         blank, space = (causal.tokenizer.convert_tokens_to_ids(token) for token in (BLANK_TOKEN, _SPACE))
-        places, spelled = (torch.tensor([first, *labels.tokens]) for first in (blank, space))
+        places, spelled = (torch.tensor([own, *labels.tokens]) for own in (blank, space))
         table = llm.model.embed_tokens.weight.cpu()
         adapter = new_adapter(table, llm.config.num_attention_heads, spelled).to(on)
         base = folder.root / "base"
         checkpoint.write_base(base, home, folder.whisper, llm)
-        held_out = [own for own in everything if own.clip.held_out]
-        return cls(folder, on, seed, train, held_out, labels, places, spelled, llm, causal.tokenizer, adapter)
+        return cls(folder, on, seed, first, labels, places, spelled, llm, causal.tokenizer, adapter)
+
+    @cached_property
+    def train(self) -> list[Features]:
+        """Of the clips that are trained on, in memory: 40 kB a second of speech."""
+        return read_features(self.folder, (clip for clip in self.clips if not clip.held_out))
+
+    @cached_property
+    def held_out(self) -> list[Features]:
+        return read_features(self.folder, (clip for clip in self.clips if clip.held_out))
 
     def batch(self, step: int, size: int) -> list[Features]:
         """The same for the same step, whether it is the first of a process or not."""
@@ -107,10 +113,10 @@ class Training:
 
     def hear(self, own: Features) -> Tensor:
         """What the LLM is given for a clip, [v, hidden]."""
-        (frames,) = frames_of(self.adapter, self.clips([own]))
+        (frames,) = frames_of(self.adapter, self.encoded([own]))
         return vectors_of(self.adapter, frames)
 
-    def clips(self, batch: list[Features]) -> list[Tensor]:
+    def encoded(self, batch: list[Features]) -> list[Tensor]:
         """Whisper's frames of each, where they are computed with."""
         return [own.frames.to(self.device) for own in batch]
 

@@ -15,7 +15,8 @@
 """
 
 from speechzoo.gap.comparison import compare
+from speechzoo.gap.comparison_findings import Comparison
 from speechzoo.gap.degradation import degradation
-from speechzoo.gap.findings import Comparison, Report
+from speechzoo.gap.findings import Report
 
 __all__ = ["Comparison", "Report", "compare", "degradation"]

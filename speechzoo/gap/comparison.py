@@ -6,7 +6,7 @@ from itertools import combinations
 from speechzoo import stats
 from speechzoo.errors import SpeechzooError
 from speechzoo.gap.breakdowns import pooled_note, subset_items, subsets
-from speechzoo.gap.findings import Comparison, ConditionTable, Entry, Pair
+from speechzoo.gap.comparison_findings import Comparison, ConditionTable, Entry, Pair
 from speechzoo.gap.sample import Sample, common_items, sample
 from speechzoo.gap.stages import Measured, measured
 from speechzoo.gap.wording import FLIP_NOTE, deciding, is_clear, is_percentage, pair_verdict

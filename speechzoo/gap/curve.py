@@ -9,10 +9,10 @@ import numpy as np
 from speechzoo import stats
 from speechzoo.asks import Failure
 from speechzoo.gap.curve_findings import Curve, Line, Missing, Point, StepTest, Tracked, Value, Verdict
-from speechzoo.gap.findings import Estimate, StageName
 from speechzoo.gap.sample import Sample, common_items, estimate_of, other_samples, sample
 from speechzoo.gap.series import arm, finished, holding
 from speechzoo.gap.stages import MAIN_FIRST, SPEECH_STEPS, STEPS, Measured
+from speechzoo.gap.terms import Estimate, StageName
 from speechzoo.gap.wording import FLIP_NOTE, deciding, interval, is_clear, is_percentage, number
 from speechzoo.run.records import Results
 

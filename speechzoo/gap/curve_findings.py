@@ -2,9 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from speechzoo.gap.findings import Estimate, StageName
+from speechzoo.gap.terms import Estimate, Finding, StageName
 from speechzoo.run.records import MetricInfo
 
 SCHEMA_VERSION = 1
@@ -13,11 +11,7 @@ Tracked = StageName | Literal["drop"]
 Verdict = Literal["ahead", "behind", "not settled", "no difference shown"]
 
 
-class _Finding(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Value(_Finding):
+class Value(Finding):
     """One stage at one checkpoint.
 
     Attributes:
@@ -33,7 +27,7 @@ class Value(_Finding):
     others: dict[str, Estimate]
 
 
-class Point(_Finding):
+class Point(Finding):
     """One checkpoint: its training step, its stages, and the loss between the line's two ends."""
 
     step: int
@@ -41,7 +35,7 @@ class Point(_Finding):
     drop: Estimate | None
 
 
-class StepTest(_Finding):
+class StepTest(Finding):
     """Two checkpoints over the same items.
 
     Attributes:
@@ -71,7 +65,7 @@ class StepTest(_Finding):
     verdict: Verdict
 
 
-class Line(_Finding):
+class Line(Finding):
     """The curve over one set of items.
 
     Attributes:
@@ -101,14 +95,14 @@ class Line(_Finding):
     against_best: tuple[StepTest, ...]
 
 
-class Missing(_Finding):
+class Missing(Finding):
     """A checkpoint that is not in the curve, and why: the first and the last line of what was told."""
 
     step: int
     reason: str
 
 
-class Curve(_Finding):
+class Curve(Finding):
     """A training's checkpoints on one task: ``curve.json``.
 
     Attributes:

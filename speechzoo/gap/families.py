@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from speechzoo.gap.findings import MetricRow, StageName, Step
+from speechzoo.gap.findings import MetricRow, Step
 from speechzoo.gap.sample import Sample, common_items, other_samples, sample
 from speechzoo.gap.stages import MAIN_FIRST, SPEECH_STEPS, STEPS, Measured, arms_of, measured, steps
+from speechzoo.gap.terms import StageName
 from speechzoo.gap.wording import is_percentage
 from speechzoo.run.records import Results
 

@@ -2,35 +2,18 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from speechzoo.gap.invariance_findings import Invariance
+from speechzoo.gap.terms import Estimate, Finding, StageName
+from speechzoo.gap.turn_findings import TurnFinding
 from speechzoo.run.records import MetricInfo, Role, RunFile, ShownAsk, Variant
 from speechzoo.specs import Condition
 
 SCHEMA_VERSION = 1
 
-StageName = Literal["T0", "T", "TS", "S", "SS", "CT", "C"]
-"""Who answers and how: T text in, S speech in, a second S speech out (spoken, or scored over speech
-tokens); T0 the base text LLM, C the rival.
 
-CT is the rival with the text as it is: CT - C is what its ears cost it.
-"""
-
-
-class _Finding(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Estimate(_Finding):
-    """A value and its 95 % interval; the ends are null where no interval can be given."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-class Stage(_Finding):
+class Stage(Finding):
     """One system under one condition.
 
     Attributes:
@@ -72,7 +55,7 @@ class Stage(_Finding):
     seconds: dict[str, float]
 
 
-class Step(_Finding):
+class Step(Finding):
     """What is lost from one stage to the next, over the same items.
 
     Attributes:
@@ -114,7 +97,7 @@ class Step(_Finding):
     clear: bool
 
 
-class MetricRow(_Finding):
+class MetricRow(Finding):
     """One metric of the task, weighted as the primary one.
 
     Attributes:
@@ -137,7 +120,7 @@ class MetricRow(_Finding):
     loss: Estimate | None
 
 
-class Group(_Finding):
+class Group(Finding):
     """The items of one kind, and what the report's main step does to them.
 
     Attributes:
@@ -167,14 +150,14 @@ class Group(_Finding):
     prior: Estimate | None = None
 
 
-class Breakdown(_Finding):
+class Breakdown(Finding):
     """The used items by one attribute."""
 
     name: str
     groups: tuple[Group, ...]
 
 
-class PublishedValue(_Finding):
+class PublishedValue(Finding):
     """What somebody printed: the system as its source calls it, and what to know before comparing."""
 
     system: str
@@ -183,7 +166,7 @@ class PublishedValue(_Finding):
     note: str
 
 
-class MeasuredValue(_Finding):
+class MeasuredValue(Finding):
     """What this run measured of the same: which system, in which stage, and over how many items."""
 
     system: str
@@ -193,7 +176,7 @@ class MeasuredValue(_Finding):
     estimate: Estimate
 
 
-class PublishedTable(_Finding):
+class PublishedTable(Finding):
     """Published values of one metric, and this run's own beside them.
 
     Attributes:
@@ -215,99 +198,7 @@ class PublishedTable(_Finding):
     measured: tuple[MeasuredValue, ...]
 
 
-class PairedDifference(_Finding):
-    """How far two means over the same dialogues lie apart, the second minus the first.
-
-    Attributes:
-        items: dialogues that have both.
-        few: fewer than six of them are independent: with so few no sign-flip test reaches p < 0.05.
-        estimate: of the difference, not adjusted for how many there are.
-        p: as ``p_flip`` in `Step`.
-        verdict: what interval and p carry, in words.
-        clear: the verdict states a difference.
-    """
-
-    items: int
-    few: bool
-    estimate: Estimate
-    p: float
-    verdict: str
-    clear: bool
-
-
-class TurnMean(_Finding):
-    """One turn of the dialogues in one stage.
-
-    Attributes:
-        turn: which, from 1.
-        items: dialogues that have a value there.
-        few: fewer than six of them are independent.
-        estimate: their weighted mean, its interval by the methods of `Stage`; null without any.
-        invalid: dialogues that go on so long and have no value there, by reason. One that failed as a whole
-            counts at the turns that another stage shows it to have, else at the first alone.
-        truncated: dialogues whose reply was cut at its token limit there.
-    """
-
-    turn: int
-    items: int
-    few: bool
-    estimate: Estimate | None
-    invalid: dict[str, int]
-    truncated: int
-
-
-class TurnTrend(_Finding):
-    """A value of one stage's replies, turn by turn.
-
-    Attributes:
-        stage: see `StageName`.
-        turns: from the first, as many as the longest dialogue has.
-        change: from the first turn to the last that is compared; null if no dialogue has both.
-    """
-
-    stage: StageName
-    turns: tuple[TurnMean, ...]
-    change: PairedDifference | None
-
-
-class TurnGap(_Finding):
-    """The same value in two stages, turn by turn.
-
-    Attributes:
-        first: the stage before.
-        second: the stage after, in which the model hears or speaks.
-        turns: the difference at each turn; null where no dialogue has both.
-        change: of the difference, from the first turn to the last that is compared.
-    """
-
-    first: StageName
-    second: StageName
-    turns: tuple[PairedDifference | None, ...]
-    change: PairedDifference | None
-
-
-class TurnFinding(_Finding):
-    """One of the values that the task gives of single turns.
-
-    Attributes:
-        name: the task's.
-        percent: show it as a percentage.
-        last: the turn that the first is compared with: of those that six independent dialogues share with it
-            in the most stages, and any dialogue in the most stages, the last; null if none share any.
-        trends: by stage, where there are values.
-        gaps: between stages, in the report's order.
-        notes: what to know before reading them.
-    """
-
-    name: str
-    percent: bool
-    last: int | None
-    trends: tuple[TurnTrend, ...]
-    gaps: tuple[TurnGap, ...]
-    notes: tuple[str, ...]
-
-
-class Added(_Finding):
+class Added(Finding):
     """What the spoken context adds to the value without any: whether what is heard is of use.
 
     Attributes:
@@ -331,7 +222,7 @@ class Added(_Finding):
     clear: bool
 
 
-class Prior(_Finding):
+class Prior(Finding):
     """The primary metric when the context is left out: what the answers alone give away.
 
     Attributes:
@@ -351,7 +242,7 @@ class Prior(_Finding):
     added: Added | None
 
 
-class Probe(_Finding):
+class Probe(Finding):
     """Items asked again with other audio.
 
     Attributes:
@@ -373,7 +264,7 @@ class Probe(_Finding):
     altered: Estimate | None
 
 
-class Hearing(_Finding):
+class Hearing(Finding):
     """Does the audio change the answers?
 
     Attributes:
@@ -388,7 +279,7 @@ class Hearing(_Finding):
     verdict: str
 
 
-class Cell(_Finding):
+class Cell(Finding):
     """One item in one stage: a value, or why it has none, and the answer behind it.
 
     ``scores`` are mean negative log-likelihoods a token, in the order of the continuations; ``clips``
@@ -405,13 +296,13 @@ class Cell(_Finding):
     heard: str | None = None
     wer: float | None = None
     clips: tuple[str, ...] = ()
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = Field(default_factory=dict)
 
 
 Change = Literal["lost", "gained", "same", "invalid"]
 
 
-class ItemRow(_Finding):
+class ItemRow(Finding):
     """One item across the stages.
 
     Attributes:
@@ -435,7 +326,7 @@ class ItemRow(_Finding):
     margin_gap: float | None
 
 
-class Report(_Finding):
+class Report(Finding):
     """One model on one task.
 
     Attributes:
@@ -493,64 +384,3 @@ class Report(_Finding):
     def invalid_count(self) -> int:
         """Those without a value."""
         return sum(stage.planned - stage.valid for stage in self.stages)
-
-
-class Entry(_Finding):
-    """One run in a comparison's table."""
-
-    model: str
-    planned: int
-    valid: int
-    estimate: Estimate
-
-
-class Pair(_Finding):
-    """Two runs over the same items.
-
-    Attributes:
-        first: a model.
-        second: another.
-        lead: what first is better by; negative if second is.
-        p: exact McNemar p (an exact sign test if values are fractional).
-        p_flip: p of the lead as in `Step`.
-        p_holm: the deciding p, ``p_flip`` where there is one, adjusted for all tests of the comparison
-            (Holm 1979).
-        first_better: items on which first is worth more.
-        second_better: items on which second is.
-        verdict: one sentence that claims no more than interval and adjusted p carry.
-        clear: the verdict states a difference.
-    """
-
-    first: str
-    second: str
-    lead: Estimate
-    p: float
-    p_flip: float | None
-    p_holm: float
-    first_better: int
-    second_better: int
-    verdict: str
-    clear: bool
-
-
-class ConditionTable(_Finding):
-    """The runs under one condition, over the items valid in all of them; ``subset`` is "" for all items."""
-
-    condition: Condition
-    subset: str = ""
-    items: int
-    entries: tuple[Entry, ...]
-    pairs: tuple[Pair, ...]
-
-
-class Comparison(_Finding):
-    """Several runs of one task; ``notes`` say what its p values mean."""
-
-    schema_version: int = SCHEMA_VERSION
-    task: str
-    metric: MetricInfo
-    percent: bool
-    signatures: dict[str, str]
-    warnings: tuple[str, ...]
-    notes: tuple[str, ...]
-    tables: tuple[ConditionTable, ...]

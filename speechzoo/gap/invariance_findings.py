@@ -2,9 +2,8 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from speechzoo.agreement import Level
+from speechzoo.gap.terms import Finding
 from speechzoo.run.records import Role, Variant
 from speechzoo.run.verify import WayName
 from speechzoo.specs import Condition
@@ -14,11 +13,7 @@ SCHEMA_VERSION = 1
 Verdict = Literal["identical", "within tolerance", "differs", "not run"]
 
 
-class _Finding(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Difference(_Finding):
+class Difference(Finding):
     """One answer that became another, or whose grade did.
 
     Attributes:
@@ -46,7 +41,7 @@ class Difference(_Finding):
     value_after: float | None
 
 
-class Effect(_Finding):
+class Effect(Finding):
     """What a way does to the primary metric of one system under one condition.
 
     Attributes:
@@ -66,7 +61,7 @@ class Effect(_Finding):
     move: float | None
 
 
-class WayFinding(_Finding):
+class WayFinding(Finding):
     """One way of asking again, and what became of the answers.
 
     Attributes:
@@ -112,7 +107,7 @@ class WayFinding(_Finding):
         return max(moving, key=lambda effect: abs(effect.move or 0.0), default=None)
 
 
-class Invariance(_Finding):
+class Invariance(Finding):
     """Whether a run's answers depend on batches, order, workers and kills.
 
     Attributes:

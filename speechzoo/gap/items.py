@@ -7,9 +7,10 @@ from pathlib import Path
 
 from speechzoo.asks import Answer, Failure, ScoreAnswer, heard_by, replies_of
 from speechzoo.audio import AudioClip
-from speechzoo.gap.findings import Cell, Change, ItemRow, StageName
+from speechzoo.gap.findings import Cell, Change, ItemRow
 from speechzoo.gap.probes import margin_of
 from speechzoo.gap.stages import Measured
+from speechzoo.gap.terms import StageName
 from speechzoo.run.plan import LARGE
 from speechzoo.run.records import PlannedItem, Result, Results
 from speechzoo.task import Grade

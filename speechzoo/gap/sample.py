@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechzoo import stats
-from speechzoo.gap.findings import Estimate
+from speechzoo.gap.terms import Estimate
 from speechzoo.run.records import MetricInfo, Results
 from speechzoo.task import Grade
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from speechzoo import stats
 from speechzoo.asks import Answer, Failure, ScoreAnswer, replies_of
-from speechzoo.gap.findings import Stage, StageName, Step
+from speechzoo.gap.findings import Stage, Step
 from speechzoo.gap.sample import Arms, Sample
+from speechzoo.gap.terms import StageName
 from speechzoo.gap.wording import deciding, is_clear, loss_verdict
 from speechzoo.run.records import Key, MetricInfo, PlannedItem, Result, Results, Role
 from speechzoo.specs import Condition

@@ -9,17 +9,10 @@ import numpy as np
 
 from speechzoo import stats
 from speechzoo.asks import DialogueAnswer, Failure, ReplyAnswer
-from speechzoo.gap.findings import (
-    Estimate,
-    PairedDifference,
-    StageName,
-    TurnFinding,
-    TurnGap,
-    TurnMean,
-    TurnTrend,
-)
 from speechzoo.gap.sample import Sample, estimate_of
 from speechzoo.gap.stages import Measured
+from speechzoo.gap.terms import Estimate, StageName
+from speechzoo.gap.turn_findings import PairedDifference, TurnFinding, TurnGap, TurnMean, TurnTrend
 from speechzoo.gap.wording import interval, is_clear, is_percentage, number, p_value
 from speechzoo.run.records import MetricInfo, Results
 from speechzoo.task import Grade

@@ -9,10 +9,10 @@ from speechzoo import stats
 from speechzoo.asks import Failure
 from speechzoo.channel import name_of
 from speechzoo.gap.breakdowns import pooled_note
-from speechzoo.gap.findings import Estimate
 from speechzoo.gap.sample import Arms, Sample, common_items, estimate_of, sample
 from speechzoo.gap.series import arm, finished, holding
 from speechzoo.gap.stages import Measured
+from speechzoo.gap.terms import Estimate
 from speechzoo.gap.variation_factors import Levels, factors, without
 from speechzoo.gap.variation_findings import (
     AgainstClean,

@@ -2,9 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from speechzoo.gap.findings import Estimate, StageName
+from speechzoo.gap.terms import Estimate, Finding, StageName
 from speechzoo.run.records import MetricInfo
 
 SCHEMA_VERSION = 1
@@ -12,11 +10,7 @@ SCHEMA_VERSION = 1
 Verdict = Literal["loses", "gains", "not settled", "no difference shown", "every item is worth the same"]
 
 
-class _Finding(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AgainstClean(_Finding):
+class AgainstClean(Finding):
     """One cell against the clean clips, paired over the same items.
 
     Attributes:
@@ -41,7 +35,7 @@ class AgainstClean(_Finding):
     verdict: Verdict
 
 
-class Score(_Finding):
+class Score(Finding):
     """One stage in one cell.
 
     Attributes:
@@ -59,7 +53,7 @@ class Score(_Finding):
     against_clean: AgainstClean | None
 
 
-class Cell(_Finding):
+class Cell(Finding):
     """One way for all clips to be heard.
 
     Attributes:
@@ -79,7 +73,7 @@ class Cell(_Finding):
     signature: str
 
 
-class Reference(_Finding):
+class Reference(Finding):
     """A stage that reads: the same in every cell, and asked once."""
 
     name: StageName
@@ -87,7 +81,7 @@ class Reference(_Finding):
     estimate: Estimate
 
 
-class Sweep(_Finding):
+class Sweep(Finding):
     """Cells that differ in one factor alone.
 
     Attributes:
@@ -99,7 +93,7 @@ class Sweep(_Finding):
     cells: dict[str, str]
 
 
-class Factor(_Finding):
+class Factor(Finding):
     """One factor with several levels.
 
     Attributes:
@@ -117,14 +111,14 @@ class Factor(_Finding):
     trends: tuple[str, ...]
 
 
-class Missing(_Finding):
+class Missing(Finding):
     """A cell that has no values, and why: the first and the last line of what was told."""
 
     name: str
     reason: str
 
 
-class Table(_Finding):
+class Table(Finding):
     """Everything over one set of items.
 
     Attributes:
@@ -151,7 +145,7 @@ class Table(_Finding):
         return [score.against_clean for score in scores if score.against_clean is not None]
 
 
-class Variation(_Finding):
+class Variation(Finding):
     """One model on one task under several ways to be heard: ``variation.json``.
 
     Attributes:

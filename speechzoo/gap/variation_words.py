@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from speechzoo.channel import CLEAN
-from speechzoo.gap.findings import Estimate
+from speechzoo.gap.terms import Estimate
 from speechzoo.gap.variation_findings import AgainstClean, Factor, Missing, Table, Verdict
 from speechzoo.gap.wording import FLIP_NOTE, interval, number, p_value
 

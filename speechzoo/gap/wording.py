@@ -1,7 +1,8 @@
 """Numbers and findings in words. What a sentence claims is no more than its interval carries."""
 
-from speechzoo.gap.findings import Estimate, Stage, Step
+from speechzoo.gap.findings import Stage, Step
 from speechzoo.gap.invariance_findings import Invariance
+from speechzoo.gap.terms import Estimate
 from speechzoo.run.records import MetricInfo
 
 SIGNIFICANT = 0.05

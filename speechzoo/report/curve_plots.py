@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from speechzoo.gap.curve_findings import Curve, Line, Missing
-from speechzoo.gap.findings import Estimate
+from speechzoo.gap.terms import Estimate
 from speechzoo.gap.wording import interval, is_percentage, number
 from speechzoo.run.records import MetricInfo
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from speechzoo.gap.curve_findings import Curve, Line, Point
-from speechzoo.gap.findings import Estimate
+from speechzoo.gap.terms import Estimate
 from speechzoo.gap.wording import interval, is_percentage, number, p_value
 from speechzoo.report.tables import inert_text, plain_table, print_table
 

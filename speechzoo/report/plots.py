@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from speechzoo.gap.findings import Report, Stage, StageName, TurnFinding, TurnMean, TurnTrend
+from speechzoo.gap.findings import Report, Stage
+from speechzoo.gap.terms import StageName
+from speechzoo.gap.turn_findings import TurnFinding, TurnMean, TurnTrend
 from speechzoo.gap.wording import interval, number
 from speechzoo.report.curve_plots import Axis, Tick
 

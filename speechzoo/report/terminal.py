@@ -6,21 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from speechzoo.gap.findings import (
-    Breakdown,
-    Comparison,
-    ConditionTable,
-    Estimate,
-    Group,
-    PairedDifference,
-    PublishedTable,
-    Report,
-    Stage,
-    Step,
-    TurnFinding,
-    TurnMean,
-    TurnTrend,
-)
+from speechzoo.gap.comparison_findings import Comparison, ConditionTable
+from speechzoo.gap.findings import Breakdown, Group, PublishedTable, Report, Stage, Step
+from speechzoo.gap.terms import Estimate
+from speechzoo.gap.turn_findings import PairedDifference, TurnFinding, TurnMean, TurnTrend
 from speechzoo.gap.wording import interval, number, p_value
 from speechzoo.report.invariance import print_invariance
 from speechzoo.report.tables import inert_text, plain_table, print_table

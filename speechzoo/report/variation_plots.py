@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from speechzoo.gap.findings import Estimate, StageName
+from speechzoo.gap.terms import Estimate, StageName
 from speechzoo.gap.variation_findings import Cell, Factor, Reference, Table, Variation
 from speechzoo.gap.wording import interval, number
 from speechzoo.report.curve_plots import (

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table as Grid
 
-from speechzoo.gap.findings import StageName
+from speechzoo.gap.terms import StageName
 from speechzoo.gap.variation_findings import Score, Table, Variation
 from speechzoo.gap.wording import interval, number, p_value
 from speechzoo.report.tables import inert_text, plain_table, print_table

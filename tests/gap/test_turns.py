@@ -10,7 +10,7 @@ import pytest
 from speechzoo import stats
 from speechzoo.asks import DialogueAnswer, Failure, ReplyAnswer
 from speechzoo.gap import Report, degradation
-from speechzoo.gap.findings import PairedDifference, TurnFinding, TurnTrend
+from speechzoo.gap.turn_findings import PairedDifference, TurnFinding, TurnTrend
 from speechzoo.gap.turns import FEW, MISSING, SHORTER
 from speechzoo.run.records import Key, Result
 from speechzoo.task import Grade

@@ -1,7 +1,7 @@
 """What an arena shows, as data. Views print it and compute nothing; ``figures.json`` is all of it."""
 
 from pydantic import BaseModel, ConfigDict
-from speechzoo.gap.findings import Estimate
+from speechzoo.gap.terms import Estimate
 
 from speechzoo_arena.arena_file import ArenaFile
 from speechzoo_arena.bradley_terry import Control

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
-from speechzoo.gap.findings import Estimate
+from speechzoo.gap.terms import Estimate
 from speechzoo.gap.wording import number, p_value
 from speechzoo.report.tables import inert_text, plain_table, print_table
 

@@ -7,7 +7,7 @@ from statistics import mean
 from typing import get_args
 
 from speechzoo import SpeechzooError
-from speechzoo.gap.findings import Estimate
+from speechzoo.gap.terms import Estimate
 from speechzoo.stats import Estimate as Raw
 
 from speechzoo_arena.arena_findings import (

@@ -4,7 +4,7 @@ import math
 
 from pydantic import BaseModel, ConfigDict
 from speechzoo import stats
-from speechzoo.gap.findings import Estimate
+from speechzoo.gap.terms import Estimate
 
 from speechzoo_arena.published import PrintedAgreement, PrintedBias, Protocol
 from speechzoo_arena.records import Kind
