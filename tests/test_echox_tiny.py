@@ -16,7 +16,7 @@ from echox_tiny.features import FRAMES, extract, read_features
 from echox_tiny.folder import Clip, Folder, clip_line, read_clips
 from echox_tiny.kept_out import KeptOut, benchmark_texts, words_of
 from echox_tiny.labels import Labels
-from echox_tiny.match import lower_layers
+from echox_tiny.match import aligned, lower_layers
 from echox_tiny.speech import speak
 from echox_tiny.text import write_wordnet
 from echox_tiny.training import LOWER
@@ -135,6 +135,34 @@ def test_rare_words_are_spelled_in_labels_that_are_often_heard() -> None:
     known = [labels.tokenizer.decode([token]) for token in labels.tokens]
     assert all(len(piece) == 1 or sum(own.count(piece) for own in texts) >= 20 for piece in known)
     assert {labels.label(token) for token in labels.tokens} == set(range(1, len(labels)))
+
+
+@pytest.mark.stack
+def test_what_is_heard_is_put_beside_the_tokens_that_are_said() -> None:
+    """Otherwise: the LLM is taught that a word means its neighbour."""
+    loading.fetch(open_catalogue().model("smollm2-135m"), print)
+    home = open_catalogue().model("smollm2-135m").folder
+    assert home is not None
+    labels = Labels.of(["The garden is quiet."] * 20 + ["qwertyuiop"], home / "tokenizer.json")
+    the, garden, is_, quiet, stop = (
+        labels.label(token) for token, _, _ in labels.spell("The garden is quiet.")
+    )
+
+    def words(heard: list[int]) -> list[tuple[int, str]]:
+        ids = labels.tokenizer.encode("The garden is quiet.", add_special_tokens=False).ids
+        pairs = aligned(labels, "The garden is quiet.", heard)
+        return [(place, labels.tokenizer.decode([ids[token]])) for place, token in pairs]
+
+    whole = [(1, "The"), (2, " garden"), (4, " is"), (5, " quiet"), (6, ".")]
+    assert words([0, the, garden, 0, is_, quiet, stop, 0]) == whole
+    # A word that is heard wrong stands for what is said; one that is not heard, for nothing.
+    assert words([0, the, stop, 0, is_, quiet, stop, 0]) == whole
+    assert words([the, is_, quiet, stop]) == [(0, "The"), (1, " is"), (2, " quiet"), (3, ".")]
+    # Of a word in two pieces, the last is where the LLM has read it.
+    spelled = [labels.label(token) for token, _, _ in labels.spell("The pet is quiet.")]
+    assert len(spelled) > 5
+    there = [place for place, _ in aligned(labels, "The pet is quiet.", spelled)]
+    assert there == [0, *range(len(spelled) - 4, len(spelled))]
 
 
 @pytest.mark.stack

@@ -1,6 +1,6 @@
 """Second training: the LLM's lower layers make of what is heard what they make of the text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from difflib import SequenceMatcher
 from itertools import cycle
@@ -16,10 +16,10 @@ from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from echox_tiny import ctc
 from echox_tiny.adapter import frames_of, vectors_of
 from echox_tiny.features import Features
-from echox_tiny.labels import BLANK
+from echox_tiny.labels import BLANK, Labels
 from echox_tiny.training import LOWER, Training, run
 
-RATE = 5e-4
+RATE = 1e-3
 _BATCH = 16
 _CTC_SHARE = 0.3
 # Every second clip comes after the words that S2SBench puts before speech: it has to be heard there, too.
@@ -87,7 +87,7 @@ def distances(training: Training, batch: list[Features], frames: Tensor) -> dict
         clip = frames[row, : len(own.frames)]
         heard.append(torch.cat([embed(before), vectors_of(training.adapter, clip)]))
         labels = training.adapter.labels(clip)
-        there = aligned(training, own, labels[first_of_runs(labels)].tolist())
+        there = aligned(training.labels, own.clip.spoken, labels[first_of_runs(labels)].tolist())
         places += [(row, len(before) + ours, len(before) + theirs) for ours, theirs in there]
     read = pad_sequence([embed(ids) for ids in texts], batch_first=True)
     with torch.no_grad(), training.as_it_was():
@@ -113,21 +113,23 @@ def lower_layers(llm: LlamaModel) -> LlamaModel:
     return lower
 
 
-def aligned(training: Training, own: Features, heard: list[int]) -> Iterator[tuple[int, int]]:
-    """Which of the kept frames' labels stands where which of the LLM's tokens ends.
+def aligned(labels: Labels, text: str, heard: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Which place of what is heard stands where which of the LLM's tokens of the text ends.
 
     By the longest common runs of what is heard and what is said; between two of them in order.
+
+    Args:
+        labels: of CTC.
+        text: that is said.
+        heard: labels of the kept frames, blanks among them.
     """
-    spelled = [
-        (training.labels.label(token), end) for token, _, end in training.labels.spell(own.clip.spoken)
-    ]
-    ends = training.labels.tokenizer.encode(own.clip.spoken, add_special_tokens=False).offsets
-    tokens = {end: place for place, (_, end) in enumerate(ends)}
+    said = [(labels.label(token), end) for token, _, end in labels.spell(text)]
+    offsets = labels.tokenizer.encode(text, add_special_tokens=False).offsets
+    tokens = {end: place for place, (_, end) in enumerate(offsets)}
     places = [place for place, label in enumerate(heard) if label != BLANK]
-    matcher = SequenceMatcher(
-        None, [heard[place] for place in places], [label for label, _ in spelled], autojunk=False
-    )
+    sounding = [heard[place] for place in places]
+    matcher = SequenceMatcher(None, sounding, [label for label, _ in said], autojunk=False)
     for _, start, end, first, last in matcher.get_opcodes():
-        for place, (_, letter) in zip(places[start:end], spelled[first:last], strict=False):
+        for place, (_, letter) in zip(places[start:end], said[first:last], strict=False):
             if letter in tokens:
                 yield place, tokens[letter]
