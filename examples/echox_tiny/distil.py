@@ -31,7 +31,7 @@ def train(training: Training, first: int, steps: int, every: int, lora: bool) ->
         lora: the LLM learns, too, as it did in the second training.
     """
     training.read("lora" if lora else "steps", first)
-    watched = training.held_out[: pairs.CLIPS]
+    watched = training.watched
 
     def losses(step: int) -> dict[str, Tensor]:
         batch = training.batch(step, _BATCH)

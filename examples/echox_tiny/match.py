@@ -51,9 +51,8 @@ def train(training: Training, first: int, steps: int, every: int, rank: int) -> 
         training.adapter.eval()
         training.write(step)
         with torch.inference_mode():
-            far = distances(
-                training, training.held_out, frames_of(training.adapter, training.encoded(training.held_out))
-            )
+            frames = frames_of(training.adapter, training.encoded(training.watched))
+            far = distances(training, training.watched, frames)
         error = ctc.token_error(training, training.held_out)
         return {
             "held_out_token_error": error,

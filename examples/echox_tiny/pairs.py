@@ -11,10 +11,6 @@ from echox_tiny.features import Features
 from echox_tiny.training import Training
 from speechzoo.stats import Estimate, mcnemar, paired_difference
 
-CLIPS = 48
-"""So many are enough to watch a training; all of the held-out ones decide."""
-
-
 READ, HEARD, ANOTHERS = "right_after_text", "right_after_sound", "right_after_anothers"
 
 

@@ -37,6 +37,9 @@ LLM = "smollm2-135m"
 BLANK_TOKEN, _SPACE = "<empty_output>", "Ġ"
 _WARM_UP = 0.05
 _READERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+_WATCHED = 48
+# Times as many clips are as long as those of a batch.
+_NEAR = 8
 LOWER = 8
 """Layers of the LLM that learn to read what is heard, if any do."""
 
@@ -102,9 +105,24 @@ class Training:
     def held_out(self) -> list[Features]:
         return read_features(self.folder, (clip for clip in self.clips if clip.held_out))
 
+    @property
+    def watched(self) -> list[Features]:
+        """Held-out clips, enough to watch a training; all of them decide."""
+        return self.held_out[:_WATCHED]
+
     def batch(self, step: int, size: int) -> list[Features]:
-        """The same for the same step, whether it is the first of a process or not."""
-        return random.Random(f"{self.seed} {step}").sample(self.train, min(size, len(self.train)))
+        """The same for the same step, whether it is the first of a process or not.
+
+        The clips are about as long as each other, or half of what is computed would be padding.
+        """
+        dice = random.Random(f"{self.seed} {step}")
+        near = min(_NEAR * size, len(self._by_length))
+        first = dice.randrange(len(self._by_length) - near + 1)
+        return dice.sample(self._by_length[first : first + near], min(size, near))
+
+    @cached_property
+    def _by_length(self) -> list[Features]:
+        return sorted(self.train, key=lambda own: len(own.clip.spoken))
 
     def ids(self, text: str) -> Tensor:
         """Of the LLM's own tokens, [n], nothing before or after them."""
