@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import torch
 from echox_tiny import text
+from echox_tiny.adapter import WIDTH, frames_of, new_adapter
 from echox_tiny.ctc import distance
 from echox_tiny.features import FRAMES, extract, read_features
 from echox_tiny.folder import Clip, Folder, clip_line, read_clips
@@ -20,6 +21,7 @@ from echox_tiny.match import aligned, lower_layers
 from echox_tiny.speech import speak
 from echox_tiny.text import write_wordnet
 from echox_tiny.training import LOWER
+from speechzoo_echox.assembly import label_head
 from transformers import LlamaForCausalLM
 
 from speechzoo import Setup, loading
@@ -163,6 +165,25 @@ def test_what_is_heard_is_put_beside_the_tokens_that_are_said() -> None:
     assert len(spelled) > 5
     there = [place for place, _ in aligned(labels, "The pet is quiet.", spelled)]
     assert there == [0, *range(len(spelled) - 4, len(spelled))]
+
+
+def test_a_label_is_likely_only_if_its_vector_is_near() -> None:
+    """Otherwise: frames are told apart by vectors that their own head can read, and the LLM cannot."""
+    torch.manual_seed(0)
+    table = torch.randn(300, 64)
+    adapter = new_adapter(table, heads=4, spelled=torch.arange(200))
+    optimizer = torch.optim.Adam([own for own in adapter.parameters() if own.requires_grad], lr=1e-3)
+    clip, labels = torch.randn(200, 2 * WIDTH), torch.arange(200)
+    for _ in range(60):
+        (frames,) = frames_of(adapter, [clip])
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(adapter.audio_feature_head(frames), labels).backward()
+        optimizer.step()
+    right = (adapter.labels(frames) == labels).float().mean()
+    rows = adapter.audio_feature_head.weight
+    near = torch.nn.functional.cosine_similarity(frames, rows)
+    assert right > 0.95 and near.mean() > 0.7
+    torch.testing.assert_close(rows, label_head(table, torch.arange(200)))
 
 
 @pytest.mark.stack

@@ -8,6 +8,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 WIDTH = 384
 """Of Whisper tiny's frames."""
+_LENGTH = 14.0
+"""Of the frames' vectors. The scores of the labels are this times a cosine, so that a label of some 2,800 is
+likely only if the vector is near it. With lengths that are learned, the cosines end at a third."""
 
 
 def new_adapter(table: Tensor, heads: int, spelled: Tensor) -> AudioAdapter:
@@ -36,7 +39,10 @@ def new_adapter(table: Tensor, heads: int, spelled: Tensor) -> AudioAdapter:
         # Looking back adds nothing until it has learned to.
         adapter.lbm.encoder_attn.out_proj.weight.zero_()
         adapter.lbm.encoder_attn.out_proj.bias.zero_()
+        # Of a normed vector each dimension is 1 on average.
+        adapter.out_norm.weight.fill_(_LENGTH / hidden**0.5)
     adapter.audio_feature_head.requires_grad_(False)
+    adapter.out_norm.requires_grad_(False)
     adapter.eval()
     return adapter
 
