@@ -21,7 +21,8 @@ from echox_tiny.match import aligned, lower_layers
 from echox_tiny.speech import speak
 from echox_tiny.text import write_wordnet
 from echox_tiny.training import LOWER
-from speechzoo_echox.assembly import label_head
+from safetensors.torch import load_file
+from speechzoo_echox.assembly import AUDIO, TRAINED, label_head
 from transformers import LlamaForCausalLM
 
 from speechzoo import Setup, loading
@@ -266,7 +267,7 @@ def test_the_whole_recipe_from_one_command(tmp_path: Path) -> None:
     assert logs["ctc"][2]["frames"] < logs["ctc"][0]["frames"]
     # With vectors of one length no label is ever certain, so that there is a least loss.
     assert logs["ctc"][-1]["ctc"] < 0.7 * logs["ctc"][4]["ctc"]
-    assert logs["ctc"][-1]["held_out_token_error"] < logs["ctc"][0]["held_out_token_error"]
+    assert logs["ctc"][-1]["held_out_token_error"] < 0.5 * logs["ctc"][0]["held_out_token_error"]
     for name in ("match", "match-lora"):
         assert [row["step"] for row in logs[name]] == [64, 68, 72]
         assert logs[name][-1]["held_out_heard"] < logs[name][0]["held_out_heard"]
@@ -284,6 +285,12 @@ def test_the_whole_recipe_from_one_command(tmp_path: Path) -> None:
     shipped = tmp_path / "shipped"
     done(["-m", "echox_tiny", "ship", str(root), str(shipped), "--step", "84", "--lora"], EXAMPLES)
     assert (shipped / "weights" / "trained.safetensors").stat().st_size < 12e6
+    brought = load_file(shipped / "weights" / TRAINED)
+    trained = load_file(root / "lora" / "step-00084" / AUDIO)
+    modules = [name for name in brought if name in trained]
+    assert len(modules) == len(trained) - 1  # all but the head
+    for name in modules:
+        torch.testing.assert_close(brought[name].float(), trained[name].float(), rtol=2**-8, atol=1e-6)
     registry = ["--registry", str(shipped / "registry.yaml")]
     scores = {}
     for name, model in {

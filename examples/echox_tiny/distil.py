@@ -30,7 +30,7 @@ def train(training: Training, first: int, steps: int, every: int, lora: bool) ->
         every: steps from checkpoint to checkpoint.
         lora: the LLM learns, too, as it did in the second training.
     """
-    training.read("lora" if lora else "steps", first)
+    training.read(first, lora)
     watched = training.watched
 
     def losses(step: int) -> dict[str, Tensor]:

@@ -36,7 +36,7 @@ def train(training: Training, first: int, steps: int, every: int, rank: int) -> 
         every: steps from checkpoint to checkpoint.
         rank: of LoRA on the LLM's lower layers; 0 leaves the LLM as it is.
     """
-    training.read("steps", first)
+    training.read(first)
     if rank:
         training.add_lora(rank)
 

@@ -23,7 +23,7 @@ HEARS = 15.0
 
 def tell(training: Training, step: int, lora: bool) -> None:
     """Whether the checkpoint hears the held-out clips, all of them."""
-    training.read("lora" if lora else "steps", step)
+    training.read(step, lora)
     preferred = pairs.preferences(training, training.held_out)
     for name, right in preferred.items():
         click.echo(f"{name:24} {100 * fmean(right):5.1f} %")
@@ -41,7 +41,7 @@ def tell(training: Training, step: int, lora: bool) -> None:
 
 def ship(training: Training, step: int, lora: bool, folder: Path) -> None:
     """What was trained, in bfloat16, and a registry file that joins it with SmolLM2 and Whisper."""
-    training.read("lora" if lora else "steps", step)
+    training.read(step, lora)
     audio = {f"model.{name}": own for name, own in training.adapter.state_dict().items()}
     del audio[assembly.HEAD]
     tensors = {

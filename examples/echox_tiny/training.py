@@ -36,6 +36,7 @@ LLM = "smollm2-135m"
 # The blank's own token, unused by SmolLM2, and the one whose vector it starts with: a space.
 BLANK_TOKEN, _SPACE = "<empty_output>", "Ġ"
 _WARM_UP = 0.05
+_FROZEN, _LORA = "steps", "lora"
 _READERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _WATCHED = 48
 # Times as many clips are as long as those of a batch.
@@ -141,7 +142,7 @@ class Training:
     @property
     def place(self) -> str:
         """Where checkpoints go: ``steps``, or ``lora`` if the LLM is trained, too."""
-        return "steps" if self.lora is None else "lora"
+        return _FROZEN if self.lora is None else _LORA
 
     @property
     def modules(self) -> list[nn.Module]:
@@ -193,13 +194,13 @@ class Training:
                 learned |= {f"{assembly.LOW_RANK}{name}.{side}": own for side, own in scaled.items()}
         return learned
 
-    def read(self, place: str, step: int) -> None:
-        """A checkpoint, for more training."""
-        folder = self._step(place, step)
+    def read(self, step: int, lora: bool = False) -> None:
+        """A checkpoint, for more training; with ``lora``, of the run that trains the LLM, too."""
+        folder = self._step(_LORA if lora else _FROZEN, step)
         stored = load_file(folder / assembly.AUDIO)
         stored[assembly.HEAD] = stored[assembly.HEAD][self.places]
         self.adapter.load_state_dict({name.removeprefix("model."): own for name, own in stored.items()})
-        if (folder / checkpoint.LORA).is_dir():
+        if lora:
             from peft import PeftModel
 
             self.lora = PeftModel.from_pretrained(self.llm, folder / checkpoint.LORA, is_trainable=True)
@@ -238,7 +239,7 @@ def run(
         loss_of: the losses of one step; their sum is minimised.
         save: writes a checkpoint and measures it.
     """
-    parameters = [parameter for module in modules for parameter in trainable(module)]
+    parameters = [parameter for module in modules for parameter in _trainable(module)]
     optimizer = AdamW(parameters, lr=rate, weight_decay=0.01)
     schedule = LambdaLR(optimizer, lambda done: _cosine(done / (last - first)))
     state_file = log.with_suffix(".pt")
@@ -286,21 +287,15 @@ def _keep(
     part.replace(path)
 
 
+@torch.no_grad()
 def _resume(path: Path, parameters: list[nn.Parameter], optimizer: Optimizer, schedule: LambdaLR) -> int:
-    state = restore(path, parameters)
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    for own, kept in zip(parameters, state["parameters"], strict=True):
+        own.copy_(kept)
     optimizer.load_state_dict(state["optimizer"])
     schedule.load_state_dict(state["schedule"])
     return int(state["step"])
 
 
-@torch.no_grad()
-def restore(path: Path, parameters: list[nn.Parameter]) -> dict[str, Any]:
-    """Puts parameters back as they were kept; all that was kept with them."""
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    for own, kept in zip(parameters, state["parameters"], strict=True):
-        own.copy_(kept)
-    return state
-
-
-def trainable(module: nn.Module) -> list[nn.Parameter]:
+def _trainable(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
