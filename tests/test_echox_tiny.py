@@ -13,7 +13,8 @@ import torch
 from echox_tiny import text
 from echox_tiny.adapter import WIDTH, frames_of, new_adapter
 from echox_tiny.ctc import distance
-from echox_tiny.features import FRAMES, extract, read_features
+from echox_tiny.ears import LAYERS, Ears, whisper_encoder
+from echox_tiny.features import extract, read_features
 from echox_tiny.folder import Clip, Folder, clip_line, read_clips
 from echox_tiny.kept_out import KeptOut, benchmark_texts, words_of
 from echox_tiny.labels import Labels
@@ -21,6 +22,8 @@ from echox_tiny.match import aligned, lower_layers
 from echox_tiny.speech import speak
 from echox_tiny.text import write_wordnet
 from echox_tiny.training import LOWER
+from echox_tiny.windows import FRAMES, pack
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from speechzoo_echox.assembly import AUDIO, TRAINED, label_head
 from transformers import LlamaForCausalLM
@@ -214,7 +217,7 @@ def test_letters_are_where_they_are_heard(tmp_path: Path) -> None:
     folder.text("wordnet").parent.mkdir()
     folder.text("wordnet").write_text("".join(map(clip_line, clips)))
     speak(folder, len(clips), seed=0)
-    extract(folder, len(clips), "cpu", seed=0)
+    extract(folder, len(clips), "cpu")
     found = read_features(folder, clips)
     assert [own.clip for own in found] == clips
     for own in found:
@@ -225,6 +228,29 @@ def test_letters_are_where_they_are_heard(tmp_path: Path) -> None:
         # No letter in the silence before and after.
         assert 0 <= own.times[0] < start * FRAMES
         assert end * FRAMES < own.times[-1] <= len(own.frames)
+
+
+@pytest.mark.stack
+def test_ears_that_have_learned_nothing_hear_what_the_features_are(tmp_path: Path) -> None:
+    """Otherwise: Whisper is trained on other frames than are heard later, or a clip on its neighbour's."""
+    folder = Folder(tmp_path)
+    text = "The dog next door barked at the moon all night. Nobody slept."
+    clips = [Clip(f"wordnet-{place:05}", text, " So we left.") for place in range(42, 49)]
+    folder.text("wordnet").parent.mkdir()
+    folder.text("wordnet").write_text("".join(map(clip_line, clips)))
+    speak(folder, len(clips), seed=0)
+    extract(folder, len(clips), "cpu")
+    windows = list(pack(folder, clips))
+    (alone,) = (clip for clip in clips if clip.held_out)
+    assert [alone] in windows and max(map(len, windows)) > 2
+    assert [clip for window in windows for clip in window] == clips
+    settings = LoraConfig(r=2, target_modules=list(LAYERS))
+    ears = Ears(folder, get_peft_model(whisper_encoder(folder), settings))
+    with torch.inference_mode():
+        heard = ears(clips)
+    for own, frames in zip(read_features(folder, clips), heard, strict=True):
+        assert frames.abs().max() > 1
+        torch.testing.assert_close(frames, own.frames.float(), atol=2e-2, rtol=2e-3)
 
 
 def longest_pause(path: Path) -> tuple[float, float]:
@@ -247,8 +273,8 @@ def test_the_whole_recipe_from_one_command(tmp_path: Path) -> None:
     root = tmp_path / "run"
     recipe = [
         "-m", "echox_tiny", "all", str(root), "--wordnet", str(wordnet_of(tmp_path / "wordnet", made)),
-        "--stories", "0", "--ctc-steps", "60", "--match-steps", "12", "--distil-steps", "12", "--lora", "4",
-        "--every", "4",
+        "--stories", "0", "--ctc-steps", "60", "--tune-steps", "12", "--match-steps", "12",
+        "--distil-steps", "12", "--lora", "4", "--every", "4",
     ]  # fmt: skip
 
     def done(command: list[str], folder: Path) -> str:
@@ -261,32 +287,34 @@ def test_the_whole_recipe_from_one_command(tmp_path: Path) -> None:
     done(recipe, EXAMPLES)
     logs = {
         name: [json.loads(line) for line in (root / f"{name}.jsonl").read_text().splitlines()]
-        for name in ("ctc", "match", "match-lora", "distil", "distil-lora")
+        for name in ("ctc", "tune", "match", "match-lora", "distil", "distil-lora")
     }
     assert [row["step"] for row in logs["ctc"]] == list(range(4, 64, 4))
     assert logs["ctc"][2]["frames"] < logs["ctc"][0]["frames"]
     # With vectors of one length no label is ever certain, so that there is a least loss.
     assert logs["ctc"][-1]["ctc"] < 0.7 * logs["ctc"][4]["ctc"]
     assert logs["ctc"][-1]["held_out_token_error"] < 0.5 * logs["ctc"][0]["held_out_token_error"]
-    for name in ("match", "match-lora"):
-        assert [row["step"] for row in logs[name]] == [64, 68, 72]
+    assert [row["step"] for row in logs["tune"]] == [64, 68, 72]
+    assert logs["tune"][-1]["ctc"] < logs["tune"][0]["ctc"]
+    for name, first in (("match", 60), ("match-lora", 72)):
+        assert [row["step"] for row in logs[name]] == [first + 4, first + 8, first + 12]
         assert logs[name][-1]["held_out_heard"] < logs[name][0]["held_out_heard"]
     # A frozen LLM reads as ever; one that learns to hear does so at a small loss.
     assert "held_out_read" not in logs["match"][-1]
     assert 0 < logs["match-lora"][-1]["held_out_read"] < 0.5 * logs["match-lora"][-1]["held_out_heard"]
-    for name in ("distil", "distil-lora"):
-        assert [row["step"] for row in logs[name]] == [76, 80, 84]
+    for name, first in (("distil", 72), ("distil-lora", 84)):
+        assert [row["step"] for row in logs[name]] == [first + 4, first + 8, first + 12]
         assert logs[name][-1]["kl"] < logs[name][0]["kl"]
     written = (root / "ctc.jsonl").stat().st_mtime_ns
     done(recipe, EXAMPLES)
-    hears = ["-m", "echox_tiny", "hears", str(root), "--step", "84", "--lora"]
+    hears = ["-m", "echox_tiny", "hears", str(root), "--step", "96", "--lora"]
     assert "own sound above another's" in done(hears, EXAMPLES)
     assert (root / "ctc.jsonl").stat().st_mtime_ns == written
     shipped = tmp_path / "shipped"
-    done(["-m", "echox_tiny", "ship", str(root), str(shipped), "--step", "84", "--lora"], EXAMPLES)
+    done(["-m", "echox_tiny", "ship", str(root), str(shipped), "--step", "96", "--lora"], EXAMPLES)
     assert (shipped / "weights" / "trained.safetensors").stat().st_size < 12e6
     brought = load_file(shipped / "weights" / TRAINED)
-    trained = load_file(root / "lora" / "step-00084" / AUDIO)
+    trained = load_file(root / "lora" / "step-00096" / AUDIO)
     modules = [name for name in brought if name in trained]
     assert len(modules) == len(trained) - 1  # all but the head
     for name in modules:
@@ -295,7 +323,7 @@ def test_the_whole_recipe_from_one_command(tmp_path: Path) -> None:
     scores = {}
     for name, model in {
         "frozen": [f"echox@{root / 'steps/step-00084'}"],
-        "trained": [f"echox@{root / 'lora/step-00084'}"],
+        "trained": [f"echox@{root / 'lora/step-00096'}"],
         "joined": ["echox-tiny", *registry, "--online"],
     }.items():
         done(

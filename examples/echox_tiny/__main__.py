@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from echox_tiny import features as ears
+from echox_tiny import features as encoded
 from echox_tiny import speech as speeches
 from echox_tiny import text as texts
 from echox_tiny.folder import Folder
@@ -34,12 +34,17 @@ def _with_peft(context: click.Context, option: click.Parameter, rank: int) -> in
 
 RANK = click.option(
     "--lora",
-    default=0,
+    default=12,
     show_default=True,
     callback=_with_peft,
-    help="Rank, if the LLM's lower layers are trained, too: in FOLDER/lora.",
+    help="Its rank.",
 )
-LORA = click.option("--lora", is_flag=True, callback=_with_peft, help="Of the run that trains the LLM, too.")
+LORA = click.option(
+    "--lora",
+    is_flag=True,
+    callback=_with_peft,
+    help="The run that trains Whisper and the LLM, too: in FOLDER/lora.",
+)
 
 
 @click.group(help=__doc__)
@@ -71,17 +76,16 @@ def speech(root: Path, clips: int, seed: int) -> None:
 @main.command()
 @ROOT
 @CLIPS
-@SEED
 @DEVICE
-def features(root: Path, clips: int, seed: int, device: str) -> None:
+def features(root: Path, clips: int, device: str) -> None:
     """What Whisper tiny's encoder makes of the clips, and when each letter is said."""
-    ears.extract(Folder(root), clips, device, seed)
+    encoded.extract(Folder(root), clips, device)
 
 
 @main.command()
 @ROOT
 @CLIPS
-@click.option("--steps", default=4000, show_default=True, help="Of 16 clips.")
+@click.option("--steps", default=3000, show_default=True, help="Of 16 clips.")
 @EVERY
 @SEED
 @DEVICE
@@ -96,17 +100,17 @@ def ctc(root: Path, clips: int, steps: int, every: int, seed: int, device: str) 
 @main.command()
 @ROOT
 @CLIPS
-@click.option("--first", default=4000, show_default=True, help="The step of ctc to go on from.")
-@click.option("--steps", default=2000, show_default=True, help="Of 16 clips.")
+@click.option("--first", default=3000, show_default=True, help="The step of ctc to go on from.")
+@click.option("--steps", default=1000, show_default=True, help="Of 16 clips.")
 @RANK
 @EVERY
 @SEED
 @DEVICE
-def match(
+def tune(
     root: Path, clips: int, first: int, steps: int, lora: int, every: int, seed: int, device: str
 ) -> None:
-    """The LLM's lower layers make of what is heard what they make of the text."""
-    from echox_tiny import match as second
+    """CTC again, and Whisper's encoder learns, too; begins the run in FOLDER/lora."""
+    from echox_tiny import tune as second
     from echox_tiny.training import Training
 
     second.train(Training.begin(Folder(root), clips, device, seed), first, steps, every, lora)
@@ -115,8 +119,27 @@ def match(
 @main.command()
 @ROOT
 @CLIPS
-@click.option("--first", default=6000, show_default=True, help="The step of match to go on from.")
-@click.option("--steps", default=2000, show_default=True, help="Of 4 clips.")
+@click.option("--first", default=3000, show_default=True, help="The step of ctc or tune to go on from.")
+@click.option("--steps", default=500, show_default=True, help="Of 16 clips.")
+@LORA
+@EVERY
+@SEED
+@DEVICE
+def match(
+    root: Path, clips: int, first: int, steps: int, lora: bool, every: int, seed: int, device: str
+) -> None:
+    """The LLM's lower layers make of what is heard what they make of the text."""
+    from echox_tiny import match as third
+    from echox_tiny.training import Training
+
+    third.train(Training.begin(Folder(root), clips, device, seed), first, steps, every, lora)
+
+
+@main.command()
+@ROOT
+@CLIPS
+@click.option("--first", default=3500, show_default=True, help="The step of match to go on from.")
+@click.option("--steps", default=1000, show_default=True, help="Of 4 clips.")
 @LORA
 @EVERY
 @SEED
@@ -125,10 +148,10 @@ def distil(
     root: Path, clips: int, first: int, steps: int, lora: bool, every: int, seed: int, device: str
 ) -> None:
     """After the clip, the LLM learns to expect what it expects after the text."""
-    from echox_tiny import distil as third
+    from echox_tiny import distil as last
     from echox_tiny.training import Training
 
-    third.train(Training.begin(Folder(root), clips, device, seed), first, steps, every, lora)
+    last.train(Training.begin(Folder(root), clips, device, seed), first, steps, every, lora)
 
 
 @main.command()
@@ -164,16 +187,11 @@ def ship(root: Path, clips: int, step: int, lora: bool, out: Path) -> None:
 @WORDNET
 @click.option("--stories", default=20_000, show_default=True, help="Clips that SmolLM2 writes.")
 @CLIPS
-@click.option("--ctc-steps", default=4000, show_default=True)
-@click.option("--match-steps", default=2000, show_default=True)
-@click.option("--distil-steps", default=2000, show_default=True)
-@click.option(
-    "--lora",
-    default=16,
-    show_default=True,
-    callback=_with_peft,
-    help="Rank of the run that trains the LLM, too; 0: none.",
-)
+@click.option("--ctc-steps", default=3000, show_default=True)
+@click.option("--tune-steps", default=1000, show_default=True)
+@click.option("--match-steps", default=500, show_default=True)
+@click.option("--distil-steps", default=1000, show_default=True)
+@RANK
 @EVERY
 @SEED
 @DEVICE
@@ -185,6 +203,7 @@ def everything(
     stories: int,
     clips: int,
     ctc_steps: int,
+    tune_steps: int,
     match_steps: int,
     distil_steps: int,
     lora: int,
@@ -196,13 +215,13 @@ def everything(
     common = {"root": root, "seed": seed}
     context.invoke(text, **common, wordnet=wordnet, stories=stories, device=device)
     context.invoke(speech, **common, clips=clips)
-    context.invoke(features, **common, clips=clips, device=device)
+    context.invoke(features, root=root, clips=clips, device=device)
     trained = {**common, "clips": clips, "every": every, "device": device}
     context.invoke(ctc, **trained, steps=ctc_steps)
-    for rank in (0, lora) if lora else (0,):
-        context.invoke(match, **trained, first=ctc_steps, steps=match_steps, lora=rank)
-        first = ctc_steps + match_steps
-        context.invoke(distil, **trained, first=first, steps=distil_steps, lora=bool(rank))
+    context.invoke(tune, **trained, first=ctc_steps, steps=tune_steps, lora=lora)
+    for learns, first in ((False, ctc_steps), (True, ctc_steps + tune_steps)):
+        context.invoke(match, **trained, first=first, steps=match_steps, lora=learns)
+        context.invoke(distil, **trained, first=first + match_steps, steps=distil_steps, lora=learns)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechzoo_echox import assembly
+from speechzoo_echox import assembly, converted_whisper
 from torch import Tensor
 from transformers import LlamaForCausalLM
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 LORA = "lora"
-"""In a checkpoint's folder: what the LLM learned, as peft keeps it."""
+"""In a checkpoint's folder: what these two learned, as peft keeps it."""
+WHISPER, LLM = "whisper", "llm"
 
 
 def write_base(folder: Path, llm_home: Path, whisper: Path, llm: LlamaForCausalLM) -> None:
@@ -25,21 +26,26 @@ def write_base(folder: Path, llm_home: Path, whisper: Path, llm: LlamaForCausalL
         assembly.write_base(folder, llm_home, llm)
 
 
-def write(folder: Path, base: Path, audio: dict[str, Tensor], lora: "PeftModel | None" = None) -> None:
+def write(folder: Path, base: Path, audio: dict[str, Tensor], learned: "dict[str, PeftModel]") -> None:
     """One step's, whole or not at all.
 
     Args:
         folder: made.
         base: what `write_base` wrote.
         audio: the audio modules.
-        lora: what the LLM learned, if it did: written into its weights, and by itself to go on from.
+        learned: what `WHISPER` and `LLM` learned, if they did: written into their weights, and by itself to
+            go on from.
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(base, part, copy_function=os.link)
     assembly.write_audio(part, audio)
-    if lora is not None:
-        lora.save_pretrained(str(part / LORA))
-        assembly.write_language_model(part, copy.deepcopy(lora).merge_and_unload())
+    for name, own in learned.items():
+        own.save_pretrained(str(part / LORA / name))
+        whole = copy.deepcopy(own).merge_and_unload()
+        if name == LLM:
+            assembly.write_language_model(part, whole)
+        else:
+            converted_whisper.write(part / assembly.EARS, whole.state_dict())
     shutil.rmtree(folder, ignore_errors=True)
     part.replace(folder)

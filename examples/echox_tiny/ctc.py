@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from echox_tiny.adapter import frames_of, heard
+from echox_tiny.adapter import heard
 from echox_tiny.features import Features
 from echox_tiny.labels import BLANK
 from echox_tiny.training import Training, run
@@ -21,18 +21,15 @@ def train(training: Training, steps: int, every: int) -> None:
     """Checkpoints ``steps/step-N``, and a line of the log for each."""
 
     def losses_of(step: int) -> dict[str, Tensor]:
-        # With dropout: the same clips come many times.
-        training.adapter.train()
-        batch = training.batch(step, _BATCH)
-        own = losses(training, batch, frames_of(training.adapter, training.encoded(batch)))
+        batch = training.encoded(training.batch(step, _BATCH))
+        own = losses(training, batch, training.frames(batch))
         if step > _ALIGNED * steps:
             return {"ctc": own["ctc"]}
         return {"frames": own["frames"], "ctc": _CTC_SHARE * own["ctc"]}
 
     def save(step: int) -> dict[str, float]:
-        training.adapter.eval()
         training.write(step)
-        return {"held_out_token_error": token_error(training, training.held_out)}
+        return {"held_out_token_error": token_error(training, training.watched)}
 
     run("ctc", training.log("ctc"), 0, steps, every, RATE, training.modules, losses_of, save)
 
@@ -42,7 +39,7 @@ def losses(training: Training, batch: list[Features], frames: Tensor) -> dict[st
 
     Args:
         training: data and model.
-        batch: the clips.
+        batch: the clips, encoded.
         frames: the adapter's, [clips, longest, hidden].
     """
     told = [training.labels.of_frames(own) for own in batch]
@@ -65,9 +62,10 @@ def losses(training: Training, batch: list[Features], frames: Tensor) -> dict[st
 def token_error(training: Training, clips: list[Features]) -> float:
     """Edits per token of what the adapter hears, all clips together."""
     wrong = there = 0
-    for own in clips:
+    for clip in clips:
+        (own,) = training.encoded([clip])
+        (frames,) = training.frames([own])
         text, _ = training.labels.of_frames(own)
-        frames = frames_of(training.adapter, [own.frames.to(training.device)])[0]
         wrong += distance(heard(training.adapter, frames), text.tolist())
         there += len(text)
     return wrong / there

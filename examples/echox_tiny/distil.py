@@ -1,4 +1,4 @@
-"""Third training: after the clip the LLM should expect what it expects after the text."""
+"""Last training: after the clip the LLM should expect what it expects after the text."""
 
 from itertools import cycle
 from statistics import fmean
@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaForCausalLM
 
 from echox_tiny import ctc, pairs
-from echox_tiny.adapter import frames_of, vectors_of
+from echox_tiny.adapter import vectors_of
 from echox_tiny.features import Features
 from echox_tiny.match import BEFORE
 from echox_tiny.training import Training, run
@@ -25,29 +25,28 @@ def train(training: Training, first: int, steps: int, every: int, lora: bool) ->
 
     Args:
         training: data and model.
-        first: the step that is gone on from.
+        first: the step of `match` that is gone on from.
         steps: of this training.
         every: steps from checkpoint to checkpoint.
-        lora: the LLM learns, too, as it did in the second training.
+        lora: Whisper and the LLM learn, too, as they did there.
     """
     training.read(first, lora)
-    watched = training.watched
 
     def losses(step: int) -> dict[str, Tensor]:
-        batch = training.batch(step, _BATCH)
-        frames = frames_of(training.adapter, training.encoded(batch))
+        batch = training.encoded(training.batch(step, _BATCH))
+        frames = training.frames(batch)
         heard = _CTC_SHARE * ctc.losses(training, batch, frames)["ctc"]
         return {"kl": divergence(training, batch, frames), "ctc": heard}
 
     def save(step: int) -> dict[str, float]:
         training.write(step)
         with torch.inference_mode():
-            frames = frames_of(training.adapter, training.encoded(watched))
-            divergent = float(divergence(training, watched, frames))
+            watched = training.encoded(training.watched)
+            divergent = float(divergence(training, watched, training.frames(watched)))
         return {
-            "held_out_token_error": ctc.token_error(training, training.held_out),
+            "held_out_token_error": ctc.token_error(training, training.watched),
             "held_out_kl": divergent,
-            **{name: fmean(right) for name, right in pairs.preferences(training, watched).items()},
+            **{name: fmean(right) for name, right in pairs.preferences(training, training.watched).items()},
         }
 
     name = training.stage("distil")

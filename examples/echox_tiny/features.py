@@ -1,7 +1,6 @@
 """What Whisper's encoder makes of the clips, and when each letter is said: computed once, for all epochs."""
 
-import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,18 +21,10 @@ from echox_tiny.cores import spread
 from echox_tiny.folder import Clip, Folder
 from echox_tiny.progress import Bar
 from echox_tiny.speech import RATE
+from echox_tiny.windows import FRAMES, WINDOW, borders, pack, split
 from speechzoo.catalogue import open_catalogue
 
-FRAMES = 25
-"""Pairs of Whisper's frames in a second: what EchoX's adapter takes."""
-
-# Whisper takes 30 s at once, whatever is in them.
-_WINDOW = 30 * RATE
-_LONGEST = 28 * RATE
 _OF_A_SHARD = 8
-# Of the silence that fills Whisper's 30 s, this much after the clip is kept whole, of the rest one in 20.
-_AFTER = 0.6
-_STRIDE = 20
 # Of the loudest frame's level: above the noise that clips have, below the quietest sounds between two words.
 _SILENT = 0.1
 _START = ("<|startoftranscript|>", "<|en|>", "<|transcribe|>")
@@ -54,7 +45,7 @@ class Features:
     times: Tensor
 
 
-def extract(folder: Folder, limit: int, device: str, seed: int) -> None:
+def extract(folder: Folder, limit: int, device: str) -> None:
     """Of those of the first ``limit`` clips that are spoken and have none yet."""
     home = open_catalogue().service("whisper-tiny").folder
     if home is None:
@@ -64,31 +55,11 @@ def extract(folder: Folder, limit: int, device: str, seed: int) -> None:
     folder.features.mkdir(parents=True, exist_ok=True)
     done = {name for shard in shards(folder) for name in _names(shard)}
     missing = [clip for clip in clips if clip.id not in done]
-    windows = list(_windows(folder, missing, seed))
+    windows = list(pack(folder, missing))
     tasks = [windows[start : start + _OF_A_SHARD] for start in range(0, len(windows), _OF_A_SHARD)]
     with Bar("features", len(clips), len(clips) - len(missing)) as bar:
         for count in spread(partial(_Ears, folder, home, device), tasks, None if device == "cpu" else 1):
             bar.advance(count)
-
-
-def _windows(folder: Folder, clips: Sequence[Clip], seed: int) -> Iterator[list[Clip]]:
-    """Clips that are heard one after the other, as sentences of a longer recording are.
-
-    That costs Whisper as much as one clip does, and the model learns to hear at other times than in the first
-    seconds. A held-out clip is heard alone, as an item of a benchmark is.
-    """
-    window: list[Clip] = []
-    length = 0
-    for clip in clips:
-        own = soundfile.info(folder.sound(clip)).frames
-        longest = random.Random(f"{seed} {clip.id}").uniform(0.2, 1.0) * _LONGEST
-        if window and (length + own > longest or clip.held_out or window[-1].held_out):
-            yield window
-            window, length = [], 0
-        window.append(clip)
-        length += own
-    if window:
-        yield window
 
 
 def shards(folder: Folder) -> list[Path]:
@@ -142,22 +113,16 @@ class _Ears:
     def _hear(self, clips: list[Clip]) -> Iterator[Features]:
         """Clips of one window; the last one's frames go on into the silence after it."""
         sounds = [soundfile.read(self._folder.sound(clip), dtype="float32")[0] for clip in clips]
-        samples = np.concatenate(sounds)[:_WINDOW]
+        samples = np.concatenate(sounds)[:WINDOW]
         bands = self._extractor(samples, sampling_rate=RATE, return_tensors="np").input_features
         encoded = np.array(self._whisper.encode(ctranslate2.StorageView.from_array(bands)))[0]
-        # Of each clip, in pairs of Whisper's frames; the one that a clip ends in is its own.
-        borders = np.ceil(np.cumsum([0, *map(len, sounds)]) / RATE * FRAMES).astype(int)
-        borders[-1] = min(len(encoded) // 2, int((len(samples) / RATE + _AFTER) * FRAMES))
-        for clip, start, end in zip(clips, borders, borders[1:], strict=False):
-            own = encoded[2 * start : 2 * end]
+        lengths = [len(sound) for sound in sounds]
+        frames = split(torch.from_numpy(encoded), lengths)
+        for clip, own, (start, end) in zip(clips, frames, borders(lengths), strict=True):
             heard = _loud(samples[start * RATE // FRAMES : end * RATE // FRAMES])
             # Two of Whisper's frames are one here, and silence at the ends is no letter's.
-            times = (self._times(own, clip.spoken) / 2).clip(*heard)
-            frames = torch.from_numpy(own).reshape(-1, 2 * own.shape[1])
-            if clip is clips[-1]:
-                after = torch.from_numpy(encoded[2 * end :]).reshape(-1, 2 * own.shape[1])
-                frames = torch.cat([frames, after[::_STRIDE]])
-            yield Features(clip, frames.half(), torch.from_numpy(times.astype(np.float32)))
+            times = (self._times(encoded[2 * start : 2 * end], clip.spoken) / 2).clip(*heard)
+            yield Features(clip, own.half(), torch.from_numpy(times.astype(np.float32)))
 
     def _times(self, encoded: NDArray[np.float32], text: str) -> NDArray[np.float64]:
         """When tokens begin, by dynamic time warping over Whisper's attention, and between them evenly."""

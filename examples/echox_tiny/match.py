@@ -1,4 +1,4 @@
-"""Second training: the LLM's lower layers make of what is heard what they make of the text."""
+"""Training after CTC: the LLM's lower layers make of what is heard what they make of the text."""
 
 from collections.abc import Iterator, Sequence
 from copy import copy
@@ -14,7 +14,7 @@ from transformers import LlamaModel
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from echox_tiny import ctc
-from echox_tiny.adapter import frames_of, vectors_of
+from echox_tiny.adapter import vectors_of
 from echox_tiny.features import Features
 from echox_tiny.labels import BLANK, Labels
 from echox_tiny.training import LOWER, Training, run
@@ -26,34 +26,30 @@ _CTC_SHARE = 0.3
 BEFORE = ("", "Below is a segment of alternating speech and text content: ")
 
 
-def train(training: Training, first: int, steps: int, every: int, rank: int) -> None:
-    """Goes on from the last step of the first training; steps are counted on.
+def train(training: Training, first: int, steps: int, every: int, lora: bool) -> None:
+    """Goes on from a checkpoint of CTC; steps are counted on.
 
     Args:
         training: data and model.
-        first: the step of CTC that is gone on from.
+        first: the step that is gone on from.
         steps: of this training.
         every: steps from checkpoint to checkpoint.
-        rank: of LoRA on the LLM's lower layers; 0 leaves the LLM as it is.
+        lora: go on from `tune`; the LLM's lower layers learn, too.
     """
-    training.read(first)
-    if rank:
-        training.add_lora(rank)
+    training.read(first, lora)
 
     def losses(step: int) -> dict[str, Tensor]:
-        training.adapter.train()
-        batch = training.batch(step, _BATCH)
-        frames = frames_of(training.adapter, training.encoded(batch))
+        batch = training.encoded(training.batch(step, _BATCH))
+        frames = training.frames(batch)
         heard = _CTC_SHARE * ctc.losses(training, batch, frames)["ctc"]
         return {**distances(training, batch, frames), "ctc": heard}
 
     def save(step: int) -> dict[str, float]:
-        training.adapter.eval()
         training.write(step)
         with torch.inference_mode():
-            frames = frames_of(training.adapter, training.encoded(training.watched))
-            far = distances(training, training.watched, frames)
-        error = ctc.token_error(training, training.held_out)
+            watched = training.encoded(training.watched)
+            far = distances(training, watched, training.frames(watched))
+        error = ctc.token_error(training, training.watched)
         return {
             "held_out_token_error": error,
             **{f"held_out_{name}": float(own) for name, own in far.items()},
@@ -72,7 +68,7 @@ def distances(training: Training, batch: list[Features], frames: Tensor) -> dict
 
     Args:
         training: data and model.
-        batch: the clips.
+        batch: the clips, encoded.
         frames: the adapter's, [clips, longest, hidden].
     """
     lower = lower_layers(training.llm.model)

@@ -1,6 +1,6 @@
 """Does it hear? Is the right ending preferred over another clip's, and only after its own clip?"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -23,14 +23,13 @@ def preferences(training: Training, clips: list[Features]) -> dict[str, list[boo
     """
     embed = training.llm.get_input_embeddings()
 
-    def read(own: Features) -> Tensor:
-        vectors: Tensor = embed(training.ids(own.clip.spoken))
-        return vectors
+    read = [embed(training.ids(own.clip.spoken)) for own in clips]
+    heard = [training.hear(own) for own in clips]
 
-    def preferred(context: Callable[[Features], Tensor], shift: int) -> list[bool]:
+    def preferred(contexts: list[Tensor], shift: int) -> list[bool]:
         right = []
         for place, own in enumerate(clips):
-            given = context(clips[(place + shift) % len(clips)])
+            given = contexts[(place + shift) % len(clips)]
             ends = [own.clip.rest, clips[(place + 1) % len(clips)].clip.rest]
             losses = [_loss(training, given, end) for end in ends]
             right.append(losses[0] < losses[1])
@@ -38,8 +37,8 @@ def preferences(training: Training, clips: list[Features]) -> dict[str, list[boo
 
     return {
         READ: preferred(read, 0),
-        HEARD: preferred(training.hear, 0),
-        ANOTHERS: preferred(training.hear, 2),
+        HEARD: preferred(heard, 0),
+        ANOTHERS: preferred(heard, 2),
     }
 
 

@@ -10,7 +10,7 @@ import yaml
 from safetensors.torch import save_file
 from speechzoo_echox import assembly
 
-from echox_tiny import pairs
+from echox_tiny import ctc, pairs
 from echox_tiny.training import LLM, Training
 from speechzoo import Capability
 from speechzoo.catalogue import open_catalogue
@@ -24,6 +24,7 @@ HEARS = 15.0
 def tell(training: Training, step: int, lora: bool) -> None:
     """Whether the checkpoint hears the held-out clips, all of them."""
     training.read(step, lora)
+    click.echo(f"{'token_error':24} {100 * ctc.token_error(training, training.held_out):5.1f} %")
     preferred = pairs.preferences(training, training.held_out)
     for name, right in preferred.items():
         click.echo(f"{name:24} {100 * fmean(right):5.1f} %")

@@ -5,7 +5,7 @@ import math
 import random
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
@@ -31,6 +31,8 @@ from speechzoo.catalogue import open_catalogue
 
 if TYPE_CHECKING:
     from peft import PeftModel
+
+    from echox_tiny.ears import Ears
 
 LLM = "smollm2-135m"
 # The blank's own token, unused by SmolLM2, and the one whose vector it starts with: a space.
@@ -61,6 +63,7 @@ class Training:
         tokenizer: of the LLM.
         adapter: what is trained.
         lora: what is trained of the LLM, if anything.
+        ears: Whisper, if it is trained, too; it is when the LLM is.
     """
 
     folder: Folder
@@ -74,6 +77,7 @@ class Training:
     tokenizer: PreTrainedTokenizerBase
     adapter: AudioAdapter
     lora: "PeftModel | None" = None
+    ears: "Ears | None" = None
 
     @classmethod
     def begin(cls, folder: Folder, clips: int, device: str, seed: int) -> "Training":
@@ -130,24 +134,31 @@ class Training:
         ids = self.tokenizer.encode(text, add_special_tokens=False)
         return torch.tensor(ids, dtype=torch.long, device=self.device)
 
+    def encoded(self, batch: list[Features]) -> list[Features]:
+        """The clips, their frames where they are computed with: the disk's, unless Whisper learns."""
+        if self.ears is None:
+            return [replace(own, frames=own.frames.to(self.device)) for own in batch]
+        heard = self.ears([own.clip for own in batch])
+        return [replace(own, frames=frames) for own, frames in zip(batch, heard, strict=True)]
+
+    def frames(self, encoded: list[Features]) -> Tensor:
+        """The adapter's, padded, [clips, longest, hidden]."""
+        return frames_of(self.adapter, [own.frames for own in encoded])
+
     def hear(self, own: Features) -> Tensor:
         """What the LLM is given for a clip, [v, hidden]."""
-        (frames,) = frames_of(self.adapter, self.encoded([own]))
+        (frames,) = self.frames(self.encoded([own]))
         return vectors_of(self.adapter, frames)
-
-    def encoded(self, batch: list[Features]) -> list[Tensor]:
-        """Whisper's frames of each, where they are computed with."""
-        return [own.frames.to(self.device) for own in batch]
 
     @property
     def place(self) -> str:
-        """Where checkpoints go: ``steps``, or ``lora`` if the LLM is trained, too."""
+        """Where checkpoints go: ``steps``, or ``lora`` if Whisper and the LLM are trained, too."""
         return _FROZEN if self.lora is None else _LORA
 
     @property
     def modules(self) -> list[nn.Module]:
         """What is trained."""
-        return [self.adapter] if self.lora is None else [self.adapter, self.lora]
+        return [own for own in (self.adapter, self.ears, self.lora) if own is not None]
 
     def stage(self, name: str) -> str:
         """The stage's name in this run."""
@@ -157,45 +168,41 @@ class Training:
         return self.folder.root / f"{stage}.jsonl"
 
     def add_lora(self, rank: int) -> None:
-        """Puts what is learned beside the LLM's lower layers into the LLM itself.
+        """Puts what is learned beside Whisper and the LLM's lower layers into these themselves.
 
         All of their weights: what a heard vector means is for them to find out.
         """
         from peft import LoraConfig, get_peft_model
 
-        settings = LoraConfig(
-            r=rank,
-            lora_alpha=2 * rank,
+        from echox_tiny.ears import LAYERS, Ears, whisper_encoder
+
+        common = {"r": rank, "lora_alpha": 2 * rank}
+        hearing = LoraConfig(**common, target_modules=list(LAYERS))
+        encoder = whisper_encoder(self.folder).to(self.device)
+        self.ears = Ears(self.folder, get_peft_model(encoder, hearing))
+        reading = LoraConfig(
+            **common,
             target_modules=list(_READERS),
             layers_to_transform=list(range(LOWER)),
             layers_pattern="layers",
             task_type="CAUSAL_LM",
         )
-        self.lora = cast("PeftModel", get_peft_model(self.llm, settings))
+        self.lora = cast("PeftModel", get_peft_model(self.llm, reading))
 
     def as_it_was(self) -> AbstractContextManager[None]:
         """Within it the LLM is without what it learned."""
         return nullcontext() if self.lora is None else self.lora.disable_adapter()
 
     def learned(self) -> dict[str, Tensor]:
-        """What the LLM learned, as `assembly.LOW_RANK` tells: ``up`` @ ``down`` comes to the weight."""
-        if self.lora is None:
+        """What Whisper and the LLM learned, as `assembly` wants it: ``up`` @ ``down`` comes to the weight."""
+        if self.ears is None:
             return {}
-        from peft.tuners.lora import LoraLayer
-
-        learned: dict[str, Tensor] = {}
-        for name, module in self.llm.named_modules():
-            if isinstance(module, LoraLayer):
-                down, up = (
-                    cast(nn.Linear, part["default"]).weight.detach()
-                    for part in (module.lora_A, module.lora_B)
-                )
-                scaled = {"down": down, "up": module.scaling["default"] * up}
-                learned |= {f"{assembly.LOW_RANK}{name}.{side}": own for side, own in scaled.items()}
-        return learned
+        return _low_rank(assembly.LLM, self.llm) | _low_rank(
+            assembly.WHISPER, self.ears.encoder.get_base_model()
+        )
 
     def read(self, step: int, lora: bool = False) -> None:
-        """A checkpoint, for more training; with ``lora``, of the run that trains the LLM, too."""
+        """A checkpoint, for more training; with ``lora``, of the run that trains Whisper and the LLM, too."""
         folder = self._step(_LORA if lora else _FROZEN, step)
         stored = load_file(folder / assembly.AUDIO)
         stored[assembly.HEAD] = stored[assembly.HEAD][self.places]
@@ -203,15 +210,41 @@ class Training:
         if lora:
             from peft import PeftModel
 
-            self.lora = PeftModel.from_pretrained(self.llm, folder / checkpoint.LORA, is_trainable=True)
+            from echox_tiny.ears import Ears, whisper_encoder
+
+            learned = folder / checkpoint.LORA
+            encoder = whisper_encoder(self.folder).to(self.device)
+            hearing = PeftModel.from_pretrained(encoder, learned / checkpoint.WHISPER, is_trainable=True)
+            self.ears = Ears(self.folder, hearing)
+            self.lora = PeftModel.from_pretrained(self.llm, learned / checkpoint.LLM, is_trainable=True)
 
     def write(self, step: int) -> None:
         audio = {f"model.{name}": tensor for name, tensor in self.adapter.state_dict().items()}
         whole = assembly.with_whole_head(audio, self.places, self.llm.config.vocab_size)
-        checkpoint.write(self._step(self.place, step), self.folder.root / "base", whole, self.lora)
+        checkpoint.write(self._step(self.place, step), self.folder.root / "base", whole, self._learners)
+
+    @property
+    def _learners(self) -> "dict[str, PeftModel]":
+        """By the names of their folders in a checkpoint."""
+        if self.ears is None or self.lora is None:
+            return {}
+        return {checkpoint.WHISPER: self.ears.encoder, checkpoint.LLM: self.lora}
 
     def _step(self, place: str, step: int) -> Path:
         return self.folder.root / place / f"step-{step:05}"
+
+
+def _low_rank(prefix: str, model: nn.Module) -> dict[str, Tensor]:
+    from peft.tuners.lora import LoraLayer
+
+    learned: dict[str, Tensor] = {}
+    for name, module in model.named_modules():
+        if isinstance(module, LoraLayer):
+            down, up = (
+                cast(nn.Linear, part["default"]).weight.detach() for part in (module.lora_A, module.lora_B)
+            )
+            learned |= {f"{prefix}{name}.down": down, f"{prefix}{name}.up": module.scaling["default"] * up}
+    return learned
 
 
 def run(

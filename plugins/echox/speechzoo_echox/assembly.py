@@ -32,8 +32,9 @@ PLACES = "places"
 """Which of the layout's labels, one for each of the LLM's tokens, are in use, [labels]; the blank's first."""
 SPELLED = "spelled"
 """The tokens whose vectors the head of those labels is made of, [labels]."""
-LOW_RANK = "low_rank."
-"""What the LLM learned, if anything: ``low_rank.M.up`` @ ``low_rank.M.down`` comes to the weight of M."""
+LLM, WHISPER = "low_rank.llm.", "low_rank.whisper."
+"""What these two learned, if anything: ``low_rank.llm.M.up`` @ ``low_rank.llm.M.down`` comes to the weight of
+the LLM's module M."""
 
 EARS = "whisper-large-v3"
 """The layout's name of the folder of Whisper, be it large or not."""
@@ -88,8 +89,11 @@ def assemble(folder: Path) -> None:
     gguf.convert(folder / "llm")
     llm = cast(LlamaForCausalLM, load_model(folder / "llm", Setup(folder.name, folder / "llm")))
     converted_whisper.convert(folder / "whisper" / "model.bin", folder / EARS)
+    encoder = converted_whisper.read(folder / EARS)
     trained = load_file(folder / TRAINED)
-    _add_low_rank(llm, {name: own for name, own in trained.items() if name.startswith(LOW_RANK)})
+    _add_low_rank(llm.state_dict(), trained, LLM)
+    _add_low_rank(encoder, trained, WHISPER)
+    converted_whisper.write(folder / EARS, encoder)
     write_base(folder, folder / "llm", llm)
     audio = {name: own for name, own in trained.items() if name.startswith(AUDIO_KEYS)}
     head = label_head(cast(nn.Embedding, llm.get_input_embeddings()).weight, trained[SPELLED]).detach()
@@ -177,10 +181,12 @@ def with_whole_head(audio: Mapping[str, Tensor], places: Tensor, vocabulary: int
 
 
 @torch.no_grad()
-def _add_low_rank(llm: LlamaForCausalLM, learned: Mapping[str, Tensor]) -> None:
-    for name in sorted({name.rpartition(".")[0] for name in learned}):
-        weight = cast(nn.Linear, llm.get_submodule(name.removeprefix(LOW_RANK))).weight
-        weight.copy_(weight.float() + learned[f"{name}.up"].float() @ learned[f"{name}.down"].float())
+def _add_low_rank(weights: Mapping[str, Tensor], trained: Mapping[str, Tensor], learned: str) -> None:
+    """In place."""
+    for up in sorted(name for name in trained if name.startswith(learned) and name.endswith(".up")):
+        module = up.removesuffix(".up")
+        weight = weights[f"{module.removeprefix(learned)}.weight"]
+        weight.copy_(weight.float() + trained[up].float() @ trained[f"{module}.down"].float())
 
 
 def write_language_model(folder: Path, llm: LlamaForCausalLM) -> None:

@@ -1,17 +1,20 @@
 """Whisper tiny's encoder as transformers reads it, from the file of CTranslate2 that the wheel holds."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import WhisperConfig, WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
+WEIGHTS = "model.safetensors"
+
+_PREFIX = "model.encoder."
 # CTranslate2's numbers of data types: python/ctranslate2/specs/model_spec.py
 _DTYPES = {0: np.float32, 3: np.int32, 4: np.float16, 1: np.int8, 2: np.int16}
 _HEADS = 6
@@ -27,7 +30,7 @@ def convert(binary: Path, folder: Path) -> None:
     Raises:
         RuntimeError: tensors are missing or of other shapes than Whisper's encoder has.
     """
-    if (folder / "model.safetensors").is_file():
+    if (folder / WEIGHTS).is_file():
         return
     stored = dict(variables(binary))
     tensors = encoder_tensors(stored)
@@ -45,8 +48,21 @@ def convert(binary: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=bands).save_pretrained(folder)  # type: ignore[no-untyped-call]
-    named = {f"model.encoder.{name}": tensor.contiguous() for name, tensor in tensors.items()}
-    save_file(named, folder / "model.safetensors", metadata={"format": "pt"})
+    write(folder, tensors)
+
+
+def write(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """An encoder's tensors, by transformers' names, as its ``model.safetensors``."""
+    named = {f"{_PREFIX}{name}": tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    path = folder / WEIGHTS
+    # It may be a link to a file that others share.
+    path.unlink(missing_ok=True)
+    save_file(named, path, metadata={"format": "pt"})
+
+
+def read(folder: Path) -> dict[str, Tensor]:
+    """What `write` wrote."""
+    return {name.removeprefix(_PREFIX): own for name, own in load_file(folder / WEIGHTS).items()}
 
 
 def variables(binary: Path) -> Iterator[tuple[str, Tensor]]:
