@@ -245,7 +245,7 @@ def test_ears_that_have_learned_nothing_hear_what_the_features_are(tmp_path: Pat
     assert [alone] in windows and max(map(len, windows)) > 2
     assert [clip for window in windows for clip in window] == clips
     settings = LoraConfig(r=2, target_modules=list(LAYERS))
-    ears = Ears(folder, get_peft_model(whisper_encoder(folder), settings))
+    ears = Ears(folder, get_peft_model(whisper_encoder(folder, torch.device("cpu")), settings))
     with torch.inference_mode():
         heard = ears(clips)
     for own, frames in zip(read_features(folder, clips), heard, strict=True):

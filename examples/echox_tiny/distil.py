@@ -17,11 +17,11 @@ from echox_tiny.training import Training, run
 
 RATE = 3e-4
 _BATCH = 4
-_CTC_SHARE = 0.1
+_CTC_SHARE = 0.3
 
 
 def train(training: Training, first: int, steps: int, every: int, lora: bool) -> None:
-    """Goes on from the last step of the second training; steps are counted on.
+    """Goes on from a checkpoint of `match`; steps are counted on.
 
     Args:
         training: data and model.

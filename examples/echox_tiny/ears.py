@@ -55,9 +55,9 @@ class Ears(nn.Module):
         ]
 
 
-def whisper_encoder(folder: Folder) -> WhisperEncoder:
+def whisper_encoder(folder: Folder, device: torch.device) -> WhisperEncoder:
     """Whisper tiny's own, frozen."""
-    config = WhisperConfig.from_pretrained(folder.whisper, local_files_only=True)
-    encoder = WhisperEncoder(config)
+    encoder = WhisperEncoder(WhisperConfig.from_pretrained(folder.whisper, local_files_only=True))
     encoder.load_state_dict(converted_whisper.read(folder.whisper))
-    return cast(WhisperEncoder, encoder.eval().requires_grad_(False))
+    frozen: nn.Module = encoder
+    return cast(WhisperEncoder, frozen.to(device).requires_grad_(False).eval())

@@ -19,7 +19,7 @@ from echox_tiny.features import Features
 from echox_tiny.labels import BLANK, Labels
 from echox_tiny.training import LOWER, Training, run
 
-RATE = 1e-3
+RATE = 5e-4
 _BATCH = 16
 _CTC_SHARE = 0.3
 # Every second clip comes after the words that S2SBench puts before speech: it has to be heard there, too.

@@ -176,12 +176,12 @@ class Training:
 
         from echox_tiny.ears import LAYERS, Ears, whisper_encoder
 
-        common = {"r": rank, "lora_alpha": 2 * rank}
-        hearing = LoraConfig(**common, target_modules=list(LAYERS))
-        encoder = whisper_encoder(self.folder).to(self.device)
-        self.ears = Ears(self.folder, get_peft_model(encoder, hearing))
+        hearing = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=list(LAYERS))
+        encoder = whisper_encoder(self.folder, self.device)
+        self.ears = Ears(self.folder, cast("PeftModel", get_peft_model(encoder, hearing)))
         reading = LoraConfig(
-            **common,
+            r=rank,
+            lora_alpha=2 * rank,
             target_modules=list(_READERS),
             layers_to_transform=list(range(LOWER)),
             layers_pattern="layers",
@@ -213,7 +213,7 @@ class Training:
             from echox_tiny.ears import Ears, whisper_encoder
 
             learned = folder / checkpoint.LORA
-            encoder = whisper_encoder(self.folder).to(self.device)
+            encoder = whisper_encoder(self.folder, self.device)
             hearing = PeftModel.from_pretrained(encoder, learned / checkpoint.WHISPER, is_trainable=True)
             self.ears = Ears(self.folder, hearing)
             self.lora = PeftModel.from_pretrained(self.llm, learned / checkpoint.LLM, is_trainable=True)
