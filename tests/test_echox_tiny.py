@@ -205,19 +205,26 @@ def test_the_lower_layers_are_the_llms() -> None:
     torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.stack
-def test_letters_are_where_they_are_heard(tmp_path: Path) -> None:
-    """Otherwise: frames are taught other words than those that sound in them, and nothing is learned."""
-    folder = Folder(tmp_path)
-    texts = [
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folder, list[Clip]]:
+    """Clips with their sound and features; one of them is held out."""
+    folder = Folder(tmp_path_factory.mktemp("spoken"))
+    texts = (
         "The dog next door barked at the moon all night. Nobody slept.",
         "She smiled. Then it rained for days.",
-    ]
-    clips = [Clip(f"wordnet-{place:05}", text, " So we left.") for place, text in enumerate(texts * 2)]
+    )
+    clips = [Clip(f"wordnet-{place:05}", texts[place % 2], " So we left.") for place in range(42, 49)]
     folder.text("wordnet").parent.mkdir()
     folder.text("wordnet").write_text("".join(map(clip_line, clips)))
     speak(folder, len(clips), seed=0)
     extract(folder, len(clips), "cpu")
+    return folder, clips
+
+
+@pytest.mark.stack
+def test_letters_are_where_they_are_heard(spoken: tuple[Folder, list[Clip]]) -> None:
+    """Otherwise: frames are taught other words than those that sound in them, and nothing is learned."""
+    folder, clips = spoken
     found = read_features(folder, clips)
     assert [own.clip for own in found] == clips
     for own in found:
@@ -231,15 +238,9 @@ def test_letters_are_where_they_are_heard(tmp_path: Path) -> None:
 
 
 @pytest.mark.stack
-def test_ears_that_have_learned_nothing_hear_what_the_features_are(tmp_path: Path) -> None:
+def test_ears_that_have_learned_nothing_hear_what_the_features_are(spoken: tuple[Folder, list[Clip]]) -> None:
     """Otherwise: Whisper is trained on other frames than are heard later, or a clip on its neighbour's."""
-    folder = Folder(tmp_path)
-    text = "The dog next door barked at the moon all night. Nobody slept."
-    clips = [Clip(f"wordnet-{place:05}", text, " So we left.") for place in range(42, 49)]
-    folder.text("wordnet").parent.mkdir()
-    folder.text("wordnet").write_text("".join(map(clip_line, clips)))
-    speak(folder, len(clips), seed=0)
-    extract(folder, len(clips), "cpu")
+    folder, clips = spoken
     windows = list(pack(folder, clips))
     (alone,) = (clip for clip in clips if clip.held_out)
     assert [alone] in windows and max(map(len, windows)) > 2
