@@ -34,6 +34,7 @@ def _with_peft(context: click.Context, option: click.Parameter, rank: int) -> in
 
 RANK = click.option(
     "--lora",
+    type=click.IntRange(min=1),
     default=12,
     show_default=True,
     callback=_with_peft,
