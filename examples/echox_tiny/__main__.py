@@ -38,7 +38,7 @@ RANK = click.option(
     default=12,
     show_default=True,
     callback=_with_peft,
-    help="Its rank.",
+    help="Rank of what Whisper and the LLM learn.",
 )
 LORA = click.option(
     "--lora",

@@ -1,6 +1,7 @@
 """What a user reads when a checkpoint, its code or this machine is not as it must be."""
 
 import json
+import re
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -10,9 +11,11 @@ from speechzoo import Setup
 from speechzoo.errors import SetupError
 
 
-def refused(folder, said: str, **options) -> None:
-    with pytest.raises(SetupError, match=said):
+def refusal(folder, **options) -> str:
+    """What is said; a failure if nothing is refused."""
+    with pytest.raises(SetupError) as told:
         BaichuanAudio(Setup("mine", folder, **{"trust_remote_code": True, **options}))
+    return str(told.value)
 
 
 def edit(folder, file: str, old: str, new: str) -> None:
@@ -32,20 +35,20 @@ def test_nothing_runs_without_leave(copied):
     ran = copied / "ran"
     for file in copied.glob("*.py"):
         file.write_text(f"open({str(ran)!r}, 'w').close()\n" + file.read_text())
-    refused(copied, "--trust-remote-code", trust_remote_code=False)
+    assert re.search("--trust-remote-code", refusal(copied, trust_remote_code=False))
     assert not ran.exists()
 
 
 def test_packages_that_the_code_imports_are_named(copied):
     """Otherwise the user has a traceback through a cache folder for an answer."""
     edit(copied, "modeling_omni.py", "import torch\n", "import flash_attn_of_nobody\nimport torch\n")
-    refused(copied, r"flash_attn_of_nobody[\s\S]*transformers 4\.45\.0")
+    assert re.search(r"flash_attn_of_nobody[\s\S]*transformers 4\.45\.0", refusal(copied))
 
 
 def test_names_that_newer_transformers_lacks_are_told_with_versions(copied):
     """Otherwise nobody thinks of the version."""
     edit(copied, "modeling_omni.py", "import PreTrainedModel", "import PreTrainedModel, NameOfOld")
-    refused(copied, r"NameOfOld[\s\S]*here are transformers")
+    assert re.search(r"NameOfOld[\s\S]*here are transformers", refusal(copied))
 
 
 def test_a_processor_that_misses_torchaudio_is_told(copied):
@@ -57,43 +60,43 @@ def test_a_processor_that_misses_torchaudio_is_told(copied):
         "        import types\n        types.SimpleNamespace().list_audio_backends()\n"
         "        self.config = config\n        self.window",
     )
-    refused(copied, r"processor was bound: AttributeError.*list_audio_backends.*torchaudio")
+    assert re.search(r"processor was bound: AttributeError.*list_audio_backends.*torchaudio", refusal(copied))
 
 
 def test_a_processor_that_cannot_read_files_is_found_at_once(copied):
     """Otherwise every clip of the run fails by itself."""
     edit(copied, "processor_omni.py", "wave, rate = soundfile.read", "wave, rate = soundfile.no_info")
-    refused(copied, r"tried on a second of noise.*audio_not_understood.*torchaudio")
+    assert re.search(r"tried on a second of noise.*audio_not_understood.*torchaudio", refusal(copied))
 
 
 def test_code_that_cannot_be_continued_is_found_at_once(copied):
     """Otherwise every item of the run fails by itself, after the weights of 20 GB were loaded."""
     edit(copied, "modeling_omni.py", "past[0], key", "past[0], past[0], key")
-    refused(copied, "tried on a second of noise")
+    assert re.search("tried on a second of noise", refusal(copied))
 
 
 def test_code_without_what_is_relied_on_is_named(copied):
     """Otherwise a later revision of the code fails somewhere in the middle."""
     edit(copied, "modeling_omni.py", "def bind_processor", "def bind")
-    refused(copied, "has no bind_processor")
+    assert re.search("has no bind_processor", refusal(copied))
 
 
 def test_a_config_without_audio_is_refused(copied):
     """Otherwise the text model of another checkpoint is run as if it could hear."""
     edit_config(copied, lambda config: config.pop("audio_config"))
-    refused(copied, "has no audio_config")
+    assert re.search("has no audio_config", refusal(copied))
 
 
 def test_missing_token_ids_are_named(copied):
     """Otherwise clips are put where no clip can be."""
     edit_config(copied, lambda config: config["audio_config"].pop("audio_pad_token_id"))
-    refused(copied, "lacks audio_pad_token_id")
+    assert re.search("lacks audio_pad_token_id", refusal(copied))
 
 
 def test_ids_of_another_release_are_refused(copied):
     """Otherwise audio stands between tokens of something else: ids differ between releases."""
     edit_config(copied, lambda config: config["audio_config"].update(audio_start_token_id=70_000))
-    refused(copied, "audio_start_token_id is 70000")
+    assert re.search("audio_start_token_id is 70000", refusal(copied))
 
 
 def test_weights_that_are_not_whole_are_refused(copied):
@@ -101,7 +104,7 @@ def test_weights_that_are_not_whole_are_refused(copied):
     weights = load_file(copied / "model.safetensors")
     del weights["model.norm.weight"]
     save_file(weights, copied / "model.safetensors")
-    refused(copied, r"1 tensors have no value.*model\.norm\.weight")
+    assert re.search(r"1 tensors have no value.*model\.norm\.weight", refusal(copied))
 
 
 def test_tensors_that_transformers_leaves_empty_are_refused(copied):
@@ -112,29 +115,29 @@ def test_tensors_that_transformers_leaves_empty_are_refused(copied):
         'self.register_buffer("positional_embedding", torch.cat([angles.sin(), angles.cos()], dim=1))',
         'self.register_buffer("positional_embedding", angles.repeat(1, 2), persistent=False)',
     )
-    refused(copied, r"audio_model\.positional_embedding")
+    assert re.search(r"audio_model\.positional_embedding", refusal(copied))
 
 
 def test_an_attention_that_would_do_nothing_is_refused(copied):
     """Otherwise a run's signature names what was never used."""
-    refused(copied, "leave --attention out", attention="eager")
+    assert re.search("leave --attention out", refusal(copied, attention="eager"))
 
 
 def test_code_of_another_repository_is_refused(copied):
     """Otherwise leave for the code in a folder is leave for code that nobody looked at."""
     edit_config(copied, lambda config: config["auto_map"].update(AutoConfig="else/where--config.OmniConfig"))
-    refused(copied, "lies in another repository")
+    assert re.search("lies in another repository", refusal(copied))
 
 
 def test_a_checkpoint_without_code_is_refused(copied):
     """Otherwise a converted checkpoint ends in an error about an unknown model type."""
     edit_config(copied, lambda config: config.pop("auto_map"))
-    refused(copied, "names no code")
+    assert re.search("names no code", refusal(copied))
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
     """Otherwise a mistyped path ends in an error of the hub."""
-    refused(tmp_path, r"no config\.json")
+    assert re.search(r"no config\.json", refusal(tmp_path))
 
 
 def test_parameters_out_of_bounds_are_refused(folder):
