@@ -49,7 +49,9 @@ def evaluate(speechzoo, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("tied", [False, True], ids=["8B", "3B"])
+@pytest.mark.parametrize(
+    "tied", [pytest.param(False, id="8B"), pytest.param(True, id="3B", marks=pytest.mark.slow)]
+)
 def test_texts_are_scored_after_text_and_after_speech(evaluate, tmp_path, tied):
     """S2SBench on a training's checkpoint: without it nobody would know what listening costs this model."""
     build(tmp_path / "tiny", tied=tied)
