@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PLUGINS := cascade s2sbench spoken-qa synth lm-eval echox hf-speech baichuan-audio glm-4-voice kimi-audio arena mtalk-bench openai
+PLUGINS := cascade s2sbench spoken-qa synth lm-eval echox echox-tiny hf-speech baichuan-audio glm-4-voice kimi-audio arena mtalk-bench openai
 PROJECTS := pyproject.toml $(PLUGINS:%=plugins/%/pyproject.toml)
 EXTRAS := cascade[piper] spoken-qa[ifeval] synth[lm-eval,parquet]
 PLAIN := $(filter-out cascade spoken-qa synth,$(PLUGINS))
@@ -11,11 +11,11 @@ EDITABLE := -e . $(patsubst %,-e "plugins/%",$(EXTRAS) $(PLAIN))
 .PHONY: demo test lint format clean
 
 demo: $(VENV)/.installed
-	$(BIN)/speechzoo fetch cascade
-	$(BIN)/speechzoo eval --model cascade --task s2sbench-mini
+	$(BIN)/speechzoo fetch cascade echox-tiny
+	$(BIN)/speechzoo eval --model echox-tiny --task s2sbench-mini --rival cascade
 
 test: $(VENV)/.installed-dev
-	$(BIN)/speechzoo fetch cascade
+	$(BIN)/speechzoo fetch cascade echox-tiny
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev

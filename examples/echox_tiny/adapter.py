@@ -1,10 +1,14 @@
 """EchoX's audio adapter, started so that what it hears as a token is near the LLM's vector of that token."""
 
+from dataclasses import dataclass
+
 import torch
 from speechzoo_echox.assembly import label_head
 from speechzoo_echox.audio_adapter import AudioAdapter, first_of_runs
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+
+from echox_tiny.folder import Clip
 
 WIDTH = 384
 """Of Whisper tiny's frames."""
@@ -54,14 +58,23 @@ def frames_of(adapter: AudioAdapter, clips: list[Tensor]) -> Tensor:
     return pad_sequence(list(mixed.split([len(clip) for clip in clips])), batch_first=True)
 
 
-def vectors_of(adapter: AudioAdapter, frames: Tensor) -> Tensor:
-    """What the LLM is given for the adapter's frames of one clip, [n, hidden]: [v, hidden]."""
-    vectors: Tensor = adapter.lbm(frames[first_of_runs(adapter.labels(frames))])
-    return vectors
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a clip: the first frame of every run of equal labels.
+
+    Attributes:
+        clip: what is said.
+        frames: the adapter's, [v, hidden]; looking back makes of them what the LLM is given.
+        labels: theirs, blanks among them, [v].
+    """
+
+    clip: Clip
+    frames: Tensor
+    labels: Tensor
 
 
-def heard(adapter: AudioAdapter, frames: Tensor) -> list[int]:
-    """Labels of one clip's frames, runs as one and without blanks."""
+def kept_of(adapter: AudioAdapter, clip: Clip, frames: Tensor) -> Kept:
+    """Of the adapter's frames of one clip, [n, hidden]."""
     labels = adapter.labels(frames)
-    kept: list[int] = labels[first_of_runs(labels)].tolist()
-    return [label for label in kept if label]
+    first = first_of_runs(labels)
+    return Kept(clip, frames[first], labels[first])

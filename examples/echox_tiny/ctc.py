@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from echox_tiny.adapter import heard
+from echox_tiny.adapter import Kept
 from echox_tiny.features import Features
 from echox_tiny.labels import BLANK
 from echox_tiny.training import Training, run
@@ -29,9 +29,9 @@ def train(training: Training, steps: int, every: int) -> None:
 
     def save(step: int) -> dict[str, float]:
         training.write(step)
-        return {"held_out_token_error": token_error(training, training.watched)}
+        return {"held_out_token_error": token_error(training, training.listen(training.watched))}
 
-    run("ctc", training.log("ctc"), 0, steps, every, RATE, training.modules, losses_of, save)
+    run("ctc", training.log("ctc"), 0, steps, every, RATE, training.hearing, losses_of, save)
 
 
 def losses(training: Training, batch: list[Features], frames: Tensor) -> dict[str, Tensor]:
@@ -58,16 +58,13 @@ def losses(training: Training, batch: list[Features], frames: Tensor) -> dict[st
     return {"frames": functional.nll_loss(flat, of_frames), "ctc": ctc}
 
 
-@torch.inference_mode()
-def token_error(training: Training, clips: list[Features]) -> float:
+def token_error(training: Training, clips: list[Kept]) -> float:
     """Edits per token of what the adapter hears, all clips together."""
     wrong = there = 0
-    for clip in clips:
-        (own,) = training.encoded([clip])
-        (frames,) = training.frames([own])
-        text, _ = training.labels.of_frames(own)
-        wrong += distance(heard(training.adapter, frames), text.tolist())
-        there += len(text)
+    for own in clips:
+        said = training.labels.of_text(own.clip.spoken)
+        wrong += distance([label for label in own.labels.tolist() if label != BLANK], said)
+        there += len(said)
     return wrong / there
 
 

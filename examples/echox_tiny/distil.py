@@ -9,15 +9,13 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaForCausalLM
 
-from echox_tiny import ctc, pairs
-from echox_tiny.adapter import vectors_of
-from echox_tiny.features import Features
-from echox_tiny.match import BEFORE
+from echox_tiny import pairs
+from echox_tiny.adapter import Kept
+from echox_tiny.match import BEFORE, aligned
 from echox_tiny.training import Training, run
 
-RATE = 3e-4
-_BATCH = 4
-_CTC_SHARE = 0.3
+RATE = 6e-4
+_BATCH = 8
 
 
 def train(training: Training, first: int, steps: int, every: int, lora: bool) -> None:
@@ -28,61 +26,60 @@ def train(training: Training, first: int, steps: int, every: int, lora: bool) ->
         first: the step of `match` that is gone on from.
         steps: of this training.
         every: steps from checkpoint to checkpoint.
-        lora: Whisper and the LLM learn, too, as they did there.
+        lora: the LLM's lower layers learn, too, as they did there.
     """
     training.read(first, lora)
 
     def losses(step: int) -> dict[str, Tensor]:
-        batch = training.encoded(training.batch(step, _BATCH))
-        frames = training.frames(batch)
-        heard = _CTC_SHARE * ctc.losses(training, batch, frames)["ctc"]
-        return {"kl": divergence(training, batch, frames), "ctc": heard}
+        return {"kl": divergence(training, training.listen(training.batch(step, _BATCH)))}
 
     def save(step: int) -> dict[str, float]:
         training.write(step)
+        watched = training.listen(training.watched)
         with torch.inference_mode():
-            watched = training.encoded(training.watched)
-            divergent = float(divergence(training, watched, training.frames(watched)))
-        return {
-            "held_out_token_error": ctc.token_error(training, training.watched),
-            "held_out_kl": divergent,
-            **{name: fmean(right) for name, right in pairs.preferences(training, training.watched).items()},
-        }
+            divergent = float(divergence(training, watched))
+        preferred = pairs.preferences(training, watched)
+        return {"held_out_kl": divergent, **{name: fmean(right) for name, right in preferred.items()}}
 
     name = training.stage("distil")
-    run(name, training.log(name), first, first + steps, every, RATE, training.modules, losses, save)
+    run(name, training.log(name), first, first + steps, every, RATE, training.reading, losses, save)
 
 
-def divergence(training: Training, batch: list[Features], frames: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of the student's next tokens from the teacher's, a token of the rests.
+def divergence(training: Training, batch: list[Kept]) -> Tensor:
+    """Kullback-Leibler divergence of the student's next tokens from the teacher's, in nats a token.
 
-    The teacher is the LLM without what it learned, after the clip's text; the student hears the clip instead.
+    The teacher is the LLM without what it learned, reading the clip's text and the rest; the student hears
+    the clip instead. Of the clip, each of the LLM's tokens counts where it is heard to end.
     """
     embed = training.llm.get_input_embeddings()
-    rests = [embed(training.ids(own.clip.rest)) for own in batch]
+    read, heard, taught, told = [], [], [], []
+    for row, (own, before) in enumerate(zip(batch, cycle(BEFORE), strict=False)):
+        first, text, rest = (training.ids(part) for part in (before, own.clip.spoken, own.clip.rest))
+        read.append(embed(torch.cat([first, text, rest])))
+        heard.append(torch.cat([embed(first), training.adapter.lbm(own.frames), embed(rest)]))
+        there = list(aligned(training.labels, own.clip.spoken, own.labels.tolist()))
+        # The last of what is heard and the rest, but for its last token, after which nothing is known.
+        ends = range(-1, len(rest) - 1)
+        taught += [(row, len(first) + token) for _, token in there if token < len(text) - 1]
+        told += [(row, len(first) + place) for place, token in there if token < len(text) - 1]
+        taught += [(row, len(first) + len(text) + end) for end in ends]
+        told += [(row, len(first) + len(own.frames) + end) for end in ends]
     with torch.no_grad(), training.as_it_was():
-        read = [embed(training.ids(own.clip.spoken)) for own in batch]
-        taught = next_tokens(training.llm, read, rests).softmax(-1)
-    vectors = (
-        vectors_of(training.adapter, row[: len(own.frames)]) for row, own in zip(frames, batch, strict=True)
-    )
-    heard = [
-        torch.cat([embed(training.ids(before)), own])
-        for before, own in zip(cycle(BEFORE), vectors, strict=False)
-    ]
-    told = next_tokens(training.llm, heard, rests).log_softmax(-1)
-    return functional.kl_div(told, taught, reduction="batchmean")
+        teacher = next_tokens(training.llm, read, taught).softmax(-1)
+    student = next_tokens(training.llm, heard, told).log_softmax(-1)
+    return functional.kl_div(student, teacher, reduction="batchmean")
 
 
-def next_tokens(llm: LlamaForCausalLM, contexts: list[Tensor], rests: list[Tensor]) -> Tensor:
-    """Logits of all tokens of all rests, [tokens, vocabulary] in float32, each rest after its context."""
-    rows = [torch.cat([context, rest]) for context, rest in zip(contexts, rests, strict=True)]
-    given = pad_sequence(rows, batch_first=True)
+def next_tokens(llm: LlamaForCausalLM, given: list[Tensor], places: list[tuple[int, int]]) -> Tensor:
+    """Logits of what comes next, [places, vocabulary] in float32.
+
+    Args:
+        llm: asked.
+        given: vectors, [n, hidden] each.
+        places: which of the ``given``, and where in it.
+    """
     # Padding stands behind: no token that counts looks at it.
-    states = llm.model(inputs_embeds=given, use_cache=False).last_hidden_state
-    own = [
-        states[row, len(context) - 1 : len(context) + len(rest) - 1]
-        for row, (context, rest) in enumerate(zip(contexts, rests, strict=True))
-    ]
-    logits: Tensor = llm.lm_head(torch.cat(own)).float()
+    states = llm.model(inputs_embeds=pad_sequence(given, batch_first=True), use_cache=False).last_hidden_state
+    rows, columns = torch.tensor(places, device=states.device).T
+    logits: Tensor = llm.lm_head(states[rows, columns]).float()
     return logits

@@ -64,11 +64,14 @@ class Labels:
         """
         frames = torch.full((len(features.frames),), BLANK)
         times = features.times.round().long().tolist()
-        spelled = list(self.spell(features.clip.spoken))
-        for token, start, end in spelled:
+        for token, start, end in self.spell(features.clip.spoken):
             frames[times[start] : times[end]] = self.label(token)
-        text = [label for label in (self.label(token) for token, _, _ in spelled) if label != BLANK]
-        return torch.tensor(text), frames
+        return torch.tensor(self.of_text(features.clip.spoken)), frames
+
+    def of_text(self, text: str) -> list[int]:
+        """But for letters that the training texts do not have."""
+        labels = (self.label(token) for token, _, _ in self.spell(text))
+        return [label for label in labels if label != BLANK]
 
     def label(self, token: int) -> int:
         """Its own; the blank, if it is none of the labels."""

@@ -7,27 +7,25 @@ from itertools import cycle
 from typing import cast
 
 import torch
-from speechzoo_echox.audio_adapter import first_of_runs
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaModel
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
-from echox_tiny import ctc
-from echox_tiny.adapter import vectors_of
-from echox_tiny.features import Features
+from echox_tiny.adapter import Kept
 from echox_tiny.labels import BLANK, Labels
 from echox_tiny.training import LOWER, Training, run
 
-RATE = 5e-4
+RATE = 1e-3
 _BATCH = 16
-_CTC_SHARE = 0.3
 # Every second clip comes after the words that S2SBench puts before speech: it has to be heard there, too.
 BEFORE = ("", "Below is a segment of alternating speech and text content: ")
 
 
 def train(training: Training, first: int, steps: int, every: int, lora: bool) -> None:
     """Goes on from a checkpoint of CTC; steps are counted on.
+
+    What is heard stays as it is: a training for the LLM's sake makes the labels worse.
 
     Args:
         training: data and model.
@@ -39,56 +37,47 @@ def train(training: Training, first: int, steps: int, every: int, lora: bool) ->
     training.read(first, lora)
 
     def losses(step: int) -> dict[str, Tensor]:
-        batch = training.encoded(training.batch(step, _BATCH))
-        frames = training.frames(batch)
-        heard = _CTC_SHARE * ctc.losses(training, batch, frames)["ctc"]
-        return {**distances(training, batch, frames), "ctc": heard}
+        return distances(training, training.listen(training.batch(step, _BATCH)))
 
     def save(step: int) -> dict[str, float]:
         training.write(step)
+        watched = training.listen(training.watched)
         with torch.inference_mode():
-            watched = training.encoded(training.watched)
-            far = distances(training, watched, training.frames(watched))
-        error = ctc.token_error(training, training.watched)
-        return {
-            "held_out_token_error": error,
-            **{f"held_out_{name}": float(own) for name, own in far.items()},
-        }
+            far = distances(training, watched)
+        return {f"held_out_{name}": float(own) for name, own in far.items()}
 
     name = training.stage("match")
-    run(name, training.log(name), first, first + steps, every, RATE, training.modules, losses, save)
+    run(name, training.log(name), first, first + steps, every, RATE, training.reading, losses, save)
 
 
-def distances(training: Training, batch: list[Features], frames: Tensor) -> dict[str, Tensor]:
+def distances(training: Training, batch: list[Kept]) -> dict[str, Tensor]:
     """Mean squared distances from what the LLM as it was makes of the text, in units of its mean square.
 
-    At the end of each of the LLM's tokens: ``heard``, of what is heard in its place, be it right or wrong,
-    and, if the LLM learns, ``read``, of the text itself, which is to stay what it was. Of blanks, and of the
-    other pieces that a token is spelled in, nothing is wanted.
+    ``heard``: each vector of a clip should come to the token that was the last to end, be it heard right or
+    wrong. So a blank, or the first pieces of a token that is spelled in several, says again what was said
+    last. The LLM does not mind that from here on; what it makes of a blank by itself, a word between any
+    two, it minds much.
+
+    ``read``, if the LLM learns: the text itself, which is to stay what it was.
 
     Args:
         training: data and model.
-        batch: the clips, encoded.
-        frames: the adapter's, [clips, longest, hidden].
+        batch: what is kept of clips.
     """
     lower = lower_layers(training.llm.model)
     embed = training.llm.get_input_embeddings()
-    befores = [training.ids(before) for before, _ in zip(cycle(BEFORE), batch, strict=False)]
-    texts = [
-        torch.cat([before, training.ids(own.clip.spoken)]) for before, own in zip(befores, batch, strict=True)
-    ]
-    heard, places = [], []
-    for row, (own, before) in enumerate(zip(batch, befores, strict=True)):
-        clip = frames[row, : len(own.frames)]
-        heard.append(torch.cat([embed(before), vectors_of(training.adapter, clip)]))
-        labels = training.adapter.labels(clip)
-        there = aligned(training.labels, own.clip.spoken, labels[first_of_runs(labels)].tolist())
-        places += [(row, len(before) + ours, len(before) + theirs) for ours, theirs in there]
+    texts, heard, places = [], [], []
+    for row, (own, before) in enumerate(zip(batch, cycle(BEFORE), strict=False)):
+        first = training.ids(before)
+        texts.append(torch.cat([first, training.ids(own.clip.spoken)]))
+        heard.append(torch.cat([embed(first), training.adapter.lbm(own.frames)]))
+        said = last_said(training.labels, own.clip.spoken, own.labels.tolist())
+        places += [(row, len(first) + place, len(first) + token) for place, token in enumerate(said)]
     read = pad_sequence([embed(ids) for ids in texts], batch_first=True)
     with torch.no_grad(), training.as_it_was():
         wanted = lower(inputs_embeds=read, use_cache=False).last_hidden_state
     # The first of all tokens is where attention rests that has nothing to look at; it is no word.
-    rows, ours, theirs = torch.tensor([place for place in places if place[2]], device=training.device).T
+    rows, ours, theirs = torch.tensor([place for place in places if place[2] > 0], device=training.device).T
     unit = wanted[rows, theirs].square().mean()
     made = lower(inputs_embeds=pad_sequence(heard, batch_first=True), use_cache=False).last_hidden_state
     far = {"heard": (made[rows, ours] - wanted[rows, theirs]).square().mean() / unit}
@@ -106,6 +95,23 @@ def lower_layers(llm: LlamaModel) -> LlamaModel:
     lower.layers = nn.ModuleList(llm.layers[:LOWER])
     lower.norm = cast(LlamaRMSNorm, llm.layers[LOWER].input_layernorm)
     return lower
+
+
+def last_said(labels: Labels, text: str, heard: Sequence[int]) -> list[int]:
+    """For each place of what is heard, which of the LLM's tokens of the text ended last; -1 before the first.
+
+    Args:
+        labels: of CTC.
+        text: that is said.
+        heard: labels of the kept frames, blanks among them.
+    """
+    ends = dict(aligned(labels, text, heard))
+    last = -1
+    said = []
+    for place in range(len(heard)):
+        last = ends.get(place, last)
+        said.append(last)
+    return said
 
 
 def aligned(labels: Labels, text: str, heard: Sequence[int]) -> Iterator[tuple[int, int]]:

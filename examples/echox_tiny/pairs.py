@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from echox_tiny import distil
-from echox_tiny.features import Features
+from echox_tiny.adapter import Kept
 from echox_tiny.training import Training
 from speechzoo.stats import Estimate, mcnemar, paired_difference
 
@@ -15,7 +15,7 @@ READ, HEARD, ANOTHERS = "right_after_text", "right_after_sound", "right_after_an
 
 
 @torch.inference_mode()
-def preferences(training: Training, clips: list[Features]) -> dict[str, list[bool]]:
+def preferences(training: Training, clips: list[Kept]) -> dict[str, list[bool]]:
     """Whether each clip's own ending has a lower loss per token than the next clip's.
 
     After its text, after its sound, and after the sound of the clip after the next: what is preferred there
@@ -24,7 +24,7 @@ def preferences(training: Training, clips: list[Features]) -> dict[str, list[boo
     embed = training.llm.get_input_embeddings()
 
     read = [embed(training.ids(own.clip.spoken)) for own in clips]
-    heard = [training.hear(own) for own in clips]
+    heard = [training.adapter.lbm(own.frames) for own in clips]
 
     def preferred(contexts: list[Tensor], shift: int) -> list[bool]:
         right = []
@@ -54,5 +54,6 @@ def hearing(preferred: Mapping[str, list[bool]]) -> tuple[Estimate, float]:
 
 def _loss(training: Training, context: Tensor, end: str) -> float:
     ids = training.ids(end)
-    logits = distil.next_tokens(training.llm, [context], [training.llm.get_input_embeddings()(ids)])
-    return float(functional.cross_entropy(logits, ids))
+    given = torch.cat([context, training.llm.get_input_embeddings()(ids)])
+    places = [(0, len(context) - 1 + place) for place in range(len(ids))]
+    return float(functional.cross_entropy(distil.next_tokens(training.llm, [given], places), ids))

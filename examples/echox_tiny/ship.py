@@ -24,8 +24,9 @@ HEARS = 15.0
 def tell(training: Training, step: int, lora: bool) -> None:
     """Whether the checkpoint hears the held-out clips, all of them."""
     training.read(step, lora)
-    click.echo(f"{'token_error':24} {100 * ctc.token_error(training, training.held_out):5.1f} %")
-    preferred = pairs.preferences(training, training.held_out)
+    heard = training.listen(training.held_out)
+    click.echo(f"{'token_error':24} {100 * ctc.token_error(training, heard):5.1f} %")
+    preferred = pairs.preferences(training, heard)
     for name, right in preferred.items():
         click.echo(f"{name:24} {100 * fmean(right):5.1f} %")
     more, p = pairs.hearing(preferred)

@@ -21,7 +21,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
 from echox_tiny import checkpoint
-from echox_tiny.adapter import frames_of, new_adapter, vectors_of
+from echox_tiny.adapter import Kept, frames_of, kept_of, new_adapter
 from echox_tiny.features import Features, read_features
 from echox_tiny.folder import Clip, Folder
 from echox_tiny.labels import Labels
@@ -41,6 +41,7 @@ _WARM_UP = 0.05
 _FROZEN, _LORA = "steps", "lora"
 _READERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _WATCHED = 48
+_AT_ONCE = 16
 # Times as many clips are as long as those of a batch.
 _NEAR = 8
 LOWER = 8
@@ -145,10 +146,15 @@ class Training:
         """The adapter's, padded, [clips, longest, hidden]."""
         return frames_of(self.adapter, [own.frames for own in encoded])
 
-    def hear(self, own: Features) -> Tensor:
-        """What the LLM is given for a clip, [v, hidden]."""
-        (frames,) = self.frames(self.encoded([own]))
-        return vectors_of(self.adapter, frames)
+    @torch.no_grad()
+    def listen(self, clips: list[Features]) -> list[Kept]:
+        """What is kept of the clips; nothing learns from it to hear otherwise."""
+        kept: list[Kept] = []
+        for start in range(0, len(clips), _AT_ONCE):
+            encoded = self.encoded(clips[start : start + _AT_ONCE])
+            frames = zip(encoded, self.frames(encoded), strict=True)
+            kept += [kept_of(self.adapter, own.clip, row[: len(own.frames)]) for own, row in frames]
+        return kept
 
     @property
     def place(self) -> str:
@@ -156,9 +162,14 @@ class Training:
         return _FROZEN if self.lora is None else _LORA
 
     @property
-    def modules(self) -> list[nn.Module]:
-        """What is trained."""
-        return [own for own in (self.adapter, self.ears, self.lora) if own is not None]
+    def hearing(self) -> list[nn.Module]:
+        """What tells labels: trained by CTC."""
+        return [own for own in (self.adapter, self.ears) if own is not None]
+
+    @property
+    def reading(self) -> list[nn.Module]:
+        """What makes sense of what is kept: trained after it."""
+        return [own for own in (self.adapter.lbm, self.lora) if own is not None]
 
     def stage(self, name: str) -> str:
         """The stage's name in this run."""

@@ -29,6 +29,6 @@ def train(training: Training, first: int, steps: int, every: int, rank: int) -> 
 
     def save(step: int) -> dict[str, float]:
         training.write(step)
-        return {"held_out_token_error": ctc.token_error(training, training.watched)}
+        return {"held_out_token_error": ctc.token_error(training, training.listen(training.watched))}
 
-    run("tune", training.log("tune"), first, first + steps, every, RATE, training.modules, losses, save)
+    run("tune", training.log("tune"), first, first + steps, every, RATE, training.hearing, losses, save)

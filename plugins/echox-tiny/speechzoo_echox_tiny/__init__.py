@@ -1,0 +1,1 @@
+"""EchoX-tiny: a registry entry and the weights of the modules that were trained."""

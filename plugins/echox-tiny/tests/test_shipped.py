@@ -1,0 +1,146 @@
+"""What is shipped is what it is said to be: small, whole, and hears."""
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+import speechzoo_echox_tiny
+import torch
+from safetensors.torch import load_file
+from speechzoo_echox import converted_whisper
+from speechzoo_echox.assembly import EARS, LLM, TRAINED, WHISPER
+from speechzoo_echox.echox import EchoX
+from speechzoo_echox.tensors import TensorFiles
+
+from speechzoo import AudioClip, ScoreAnswer, ScoreAsk, loading, testing, user
+from speechzoo.catalogue import open_catalogue
+from speechzoo.loading import Component
+from speechzoo.weights import verify_files
+
+pytestmark = pytest.mark.stack
+
+MEGABYTES = 12
+STORIES = 16
+PREFIX = "Below is a segment of alternating speech and text content: "
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[EchoX]:
+    loading.fetch(open_catalogue().model("echox-tiny"), print)
+    made = loading.load(open_catalogue().model("echox-tiny"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def plugin_under_test():
+    return testing.plugin("echox-tiny")
+
+
+def test_the_plugin_conforms(plugin_check):
+    """A broken plugin would be set aside, or break the commands of others."""
+    plugin_check()
+
+
+def test_the_package_is_small_and_its_weights_are_the_registered_ones() -> None:
+    """Otherwise: what everybody downloads grows unseen, or fetching ends in an error about a hash."""
+    folder = Path(speechzoo_echox_tiny.__file__).parent
+    entry = open_catalogue().registry.models["echox-tiny"]
+    ours = next(source for source in entry.sources if hasattr(source, "path"))
+    verify_files(folder / ours.path, dict(ours.files))
+    assert sum(path.stat().st_size for path in (folder / ours.path).iterdir()) < MEGABYTES * 1e6
+
+
+def test_its_parts_are_the_base_ones_and_what_they_learned(model: EchoX, tmp_path: Path) -> None:
+    """Otherwise: forgetting is charged to a model that is another than the one that was trained."""
+    catalogue = open_catalogue()
+    llm, whisper, joined = (
+        home(part)
+        for part in (
+            catalogue.model("smollm2-135m"),
+            catalogue.service("whisper-tiny"),
+            catalogue.model("echox-tiny"),
+        )
+    )
+    learned = load_file(Path(speechzoo_echox_tiny.__file__).parent / "weights" / TRAINED)
+    converted_whisper.convert(whisper / "model.bin", tmp_path)
+    ears = (converted_whisper.read(folder) for folder in (tmp_path, joined / EARS))
+    compare(*ears, learned, WHISPER, modules=6 * 4)
+    base, ours = (
+        TensorFiles(folder).part("model.", torch.float32, torch.device("cpu")) for folder in (llm, joined)
+    )
+    compare(
+        {f"model.{name}": own for name, own in base.items()},
+        {f"model.{name}": own for name, own in ours.items()},
+        learned,
+        LLM,
+        modules=7 * 8,
+    )
+
+
+def compare(
+    before: dict[str, torch.Tensor],
+    after: dict[str, torch.Tensor],
+    learned: dict[str, torch.Tensor],
+    part: str,
+    modules: int,
+) -> None:
+    """What was learned stands in so many weights, the others are as they were."""
+    ups = {name.removesuffix(".up") for name in learned if name.startswith(part) and name.endswith(".up")}
+    assert len(ups) == modules
+    for name, weight in before.items():
+        module = f"{part}{name.removesuffix('.weight')}"
+        if module in ups:
+            added = learned[f"{module}.up"].float() @ learned[f"{module}.down"].float()
+            assert added.abs().max() > 0
+            # The LLM is stored in bfloat16.
+            torch.testing.assert_close(after[name], weight + added, rtol=2**-8, atol=1e-6)
+        else:
+            assert torch.equal(after[name], weight), name
+
+
+def test_it_hears(model: EchoX) -> None:
+    """Otherwise: the only speech LLM that everybody can run answers without listening."""
+    told = list(stories())
+
+    def right(shift: int) -> int:
+        """Stories whose ending is likelier than the next story's, after the clip so many further on."""
+        asks = [
+            ScoreAsk(
+                (user(PREFIX, told[(place + shift) % len(told)]["clip"]),),
+                (story["last"], told[(place + 1) % len(told)]["last"]),
+            )
+            for place, story in enumerate(told)
+        ]
+        found = iter(losses(model, asks))
+        return sum(own < other for own, other in zip(found, found, strict=True))
+
+    assert right(0) - right(2) >= 0.15 * len(told)
+
+
+def home(component: Component) -> Path:
+    loading.fetch(component, print)
+    assert component.folder is not None
+    return component.folder
+
+
+def stories() -> Iterator[dict[str, Any]]:
+    """Of s2sbench-mini, each of another set, with its ending and its clip."""
+    folder = Path(str(files("speechzoo_s2sbench"))) / "mini"
+    told: dict[str, dict[str, Any]] = {}
+    for line in (folder / "stories.jsonl").read_text(encoding="utf-8").splitlines():
+        story = json.loads(line)
+        told.setdefault(story["set"], {**story, "clip": AudioClip.from_file(folder / story["audio"])})
+    yield from list(told.values())[:STORIES]
+
+
+def losses(model: Any, asks: list[ScoreAsk]) -> list[float]:
+    """Of every continuation in turn, in nats a token."""
+    found = []
+    for answer in model.score(asks):
+        assert isinstance(answer, ScoreAnswer)
+        found += [score.mean_nll for score in answer.scores]
+    return found
