@@ -71,6 +71,7 @@ def test_no_sentence_of_a_benchmark_comes_through(tmp_path: Path) -> None:
     assert "Jack" not in written
 
 
+@pytest.mark.slow
 @pytest.mark.stack
 def test_stories_are_written_and_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise: a model that is to follow stories is trained without any, or on the same ones twice."""

@@ -40,6 +40,7 @@ def spoken(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.stack
 def test_the_embedded_stack_answers_llama_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise published data are read, and no model can be asked about them."""
