@@ -148,7 +148,7 @@ def match(
 def distil(
     root: Path, clips: int, first: int, steps: int, lora: bool, every: int, seed: int, device: str
 ) -> None:
-    """After the clip, the LLM learns to expect what it expects after the text."""
+    """In the clip and after it, the LLM learns to expect what it expects of the text."""
     from echox_tiny import distil as last
     from echox_tiny.training import Training
 

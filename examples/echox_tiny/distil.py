@@ -1,4 +1,4 @@
-"""Last training: after the clip the LLM should expect what it expects after the text."""
+"""Last training: in the clip and after it, the LLM should expect what it expects of the text."""
 
 from itertools import cycle
 from statistics import fmean
