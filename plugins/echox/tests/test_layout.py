@@ -12,7 +12,7 @@ from speechzoo_echox.echox import EchoX
 from transformers import LlamaConfig, LlamaForCausalLM, WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from speechzoo import Setup, loading
+from speechzoo import ScoreAsk, Setup, loading, user
 from speechzoo.catalogue import open_catalogue
 from speechzoo.errors import SetupError, SpeechzooError
 from speechzoo.lm import memory
@@ -177,8 +177,11 @@ def test_what_is_only_likely_is_warned_of(own, caplog):
 
 def test_a_single_file_loads(own):
     """Checkpoints that were saved again are often one file, without an index."""
+    ask = ScoreAsk((user("Once there was"),), (" an end",))
+    [sharded] = EchoX(Setup("sharded", own)).score([ask])
     change_tensors(own, lambda tensors: None)
-    EchoX(Setup("single", own))
+    [single] = EchoX(Setup("single", own)).score([ask])
+    assert single.scores == sharded.scores and single.scores[0].tokens
 
 
 def test_whisper_may_lie_elsewhere_and_is_part_of_the_fingerprint(own, tmp_path):
