@@ -57,11 +57,13 @@ def divergence(training: Training, batch: list[Kept]) -> Tensor:
         first, text, rest = (training.ids(part) for part in (before, own.clip.spoken, own.clip.rest))
         read.append(embed(torch.cat([first, text, rest])))
         heard.append(torch.cat([embed(first), training.adapter.lbm(own.frames), embed(rest)]))
-        there = list(aligned(training.labels, own.clip.spoken, own.labels.tolist()))
+        ends_of = aligned(training.labels, own.clip.spoken, own.labels.tolist())
+        # What comes after the last token is the rest's first.
+        there = [(place, token) for place, token in ends_of if token < len(text) - 1]
         # The last of what is heard and the rest, but for its last token, after which nothing is known.
         ends = range(-1, len(rest) - 1)
-        taught += [(row, len(first) + token) for _, token in there if token < len(text) - 1]
-        told += [(row, len(first) + place) for place, token in there if token < len(text) - 1]
+        taught += [(row, len(first) + token) for _, token in there]
+        told += [(row, len(first) + place) for place, _ in there]
         taught += [(row, len(first) + len(text) + end) for end in ends]
         told += [(row, len(first) + len(own.frames) + end) for end in ends]
     with torch.no_grad(), training.as_it_was():
